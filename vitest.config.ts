@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+
+import { availableParallelism } from 'node:os';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+const FAULTS = 'test/faults-long/**';
+
+/** `--mode faults` runs the long fault runs, anything else all other tests. */
+export default defineConfig(({ mode }) => {
+  const isFaults = mode === 'faults';
+  return {
+    test: {
+      include: [isFaults ? `${FAULTS}/*.test.ts` : 'test/**/*.test.ts'],
+      exclude: isFaults ? configDefaults.exclude : [...configDefaults.exclude, FAULTS],
+      // Processes, because tests end by signal, fill file descriptors and load what must not be loaded twice.
+      pool: 'forks',
+      // Two where there are fewer processors: most tests wait for a disk or a service.
+      maxWorkers: Math.max(2, availableParallelism()),
+      testTimeout: isFaults ? 30 * 60_000 : 60_000,
+      hookTimeout: 60_000,
+      teardownTimeout: 20_000,
+    },
+  };
+});
