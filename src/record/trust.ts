@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { FormatError } from './format-error.ts';
+import { parseSigningKeyText, type SigningKey } from './key.ts';
+import { parseVerifierKey, type NoteKey } from './note.ts';
+
+/** What a verifier starts from: reached by a way of its own, never from the archive. */
+export interface Trust {
+  readonly origin: string;
+  readonly root: SigningKey;
+  /** The log's checkpoint key; its name is the origin. */
+  readonly log: NoteKey;
+}
+
+/** The content of `trust.json`. */
+export interface TrustFile {
+  readonly v: 1;
+  readonly origin: string;
+  /** Raw Ed25519 public key of the root, base64. */
+  readonly root: string;
+  /** C2SP verifier key of the log. */
+  readonly log: string;
+}
+
+/** Throws `format/trust`, `format/key` or `format/note-key`. */
+export function parseTrust(text: string): Trust {
+  let file: Partial<TrustFile>;
+  try {
+    file = JSON.parse(text) as Partial<TrustFile>;
+  } catch {
+    throw new FormatError('format/trust', 'a JSON trust file', 'other text');
+  }
+  const { v, origin, root, log } = file ?? {};
+  if (v !== 1 || typeof origin !== 'string' || typeof root !== 'string' || typeof log !== 'string') {
+    throw new FormatError('format/trust', 'v, origin, root and log', 'another object');
+  }
+  const logKey = parseVerifierKey(log);
+  if (logKey.name !== origin) throw new FormatError('format/trust', 'a log key named after the origin', 'another name');
+  return { origin, root: parseSigningKeyText(root), log: logKey };
+}
