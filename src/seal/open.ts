@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createDecipheriv, type KeyObject } from 'node:crypto';
+import { canonicalize, type Json } from '../record/canonical.ts';
+import { commitPart, commitRecord, type PartName } from '../record/commitment.ts';
+import { parseEntry, sealedPart } from '../record/entry.ts';
+import type { Entry, Hex256 } from '../record/entry-types.ts';
+import { sha256Hex } from '../record/hash.ts';
+import type { KeyId } from '../record/key.ts';
+import { openEpoch } from './epoch.ts';
+import { splitParts, unpadAndInflate, type OpenedParts } from './plaintext.ts';
+import type { Ratchet } from './ratchet.ts';
+import { NONCE_BYTES, TAG_BYTES } from './seal.ts';
+
+/** The most a body may inflate to. Larger content lies in an object. */
+const MAX_INFLATED_BYTES = 16 * 1024 * 1024;
+/** Far above what a sealer takes from one epoch; each step costs a reader time, and the number is the sealer's word. */
+const MAX_RECORD_INDEX = 1_000_000;
+
+export interface OpenedRecord extends OpenedParts {
+  readonly entry: Entry;
+}
+
+/** Opens bodies with one recipient's private key. Reads epochs forward cheaply, and backward by starting them again. */
+export class Opener {
+  readonly #privateKey: KeyObject;
+  readonly #kid: KeyId;
+  /** Epoch documents by id, as the log holds them. */
+  readonly #documents = new Map<Hex256, string>();
+  readonly #ratchets = new Map<Hex256, Ratchet>();
+
+  constructor(privateKey: KeyObject, kid: KeyId) {
+    this.#privateKey = privateKey;
+    this.#kid = kid;
+  }
+
+  addEpoch(document: string): void {
+    this.#documents.set(sha256Hex(document), document);
+  }
+
+  /**
+   * Opens one record from its header line and body, and checks that the parts are those the header commits to.
+   * Throws `OpenError`; `EpochError` if the epoch is not for this key.
+   */
+  async open(line: string, body: Buffer): Promise<OpenedRecord> {
+    const entry = parseEntry(line);
+    const sealed = sealedPart(entry);
+    if (sealed === null) throw new OpenError('no-body');
+    if (sealed.body.n !== body.length || sealed.body.h !== sha256Hex(body)) throw new OpenError('another-body');
+    const key = await this.#recordKey(sealed.epoch, sealed.i);
+    const opened = readPlaintext(decrypt(key, body, associatedOf(entry)));
+    if (commitmentOf(opened) !== sealed.com) throw new OpenError('another-commitment');
+    return { entry, ...opened };
+  }
+
+  async #recordKey(epoch: Hex256, index: number): Promise<KeyObject> {
+    if (index > MAX_RECORD_INDEX) throw new OpenError('index-too-high');
+    let ratchet = this.#ratchets.get(epoch);
+    if (ratchet === undefined || ratchet.index > index) {
+      const document = this.#documents.get(epoch);
+      if (document === undefined) throw new OpenError('unknown-epoch');
+      ratchet = await openEpoch(document, this.#privateKey, this.#kid);
+      this.#ratchets.set(epoch, ratchet);
+    }
+    ratchet.skipTo(index);
+    return ratchet.next();
+  }
+}
+
+function associatedOf(entry: Entry): string {
+  const { body: _body, ...header } = entry as unknown as Record<string, Json>;
+  return canonicalize(header);
+}
+
+function decrypt(key: KeyObject, body: Buffer, associated: string): Buffer {
+  const tagAt = body.length - TAG_BYTES;
+  if (tagAt < NONCE_BYTES) throw new OpenError('another-body');
+  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES));
+  decipher.setAAD(Buffer.from(associated, 'latin1'));
+  decipher.setAuthTag(body.subarray(tagAt));
+  try {
+    return Buffer.concat([decipher.update(body.subarray(NONCE_BYTES, tagAt)), decipher.final()]);
+  } catch {
+    throw new OpenError('does-not-open');
+  }
+}
+
+/** Whoever sealed it may have sealed anything: what is no plaintext of ours is named so, whatever it broke. */
+function readPlaintext(padded: Buffer): OpenedParts {
+  try {
+    return splitParts(unpadAndInflate(padded, MAX_INFLATED_BYTES));
+  } catch (cause) {
+    throw new OpenError('malformed-plaintext', { cause });
+  }
+}
+
+function commitmentOf({ parts, salts }: OpenedParts): string {
+  const commit = (name: PartName): Buffer => commitPart(name, salts[name], parts[name]);
+  return commitRecord({ cap: commit('cap'), view: commit('view'), raw: commit('raw') }).toString('hex');
+}
+
+export class OpenError extends Error {
+  override readonly name = 'OpenError';
+  readonly code:
+    | 'no-body'
+    | 'another-body'
+    | 'unknown-epoch'
+    | 'index-too-high'
+    | 'does-not-open'
+    | 'malformed-plaintext'
+    | 'another-commitment';
+
+  constructor(code: OpenError['code'], options?: ErrorOptions) {
+    super(`open: ${code}`, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+
+export const SECRET_BYTES = 48;
+const RECORD_KEY_BYTES = 32;
+const RECORD_KEY = Buffer.of(0x01);
+const NEXT_CHAIN = Buffer.of(0x02);
+
+function step(chain: KeyObject, label: Buffer, epoch: Buffer): Buffer {
+  return createHmac('sha384', chain).update(label).update(epoch).digest();
+}
+
+/**
+ * The keys of one epoch, one after the other (SP 800-108 in the form of an HMAC-SHA-384 chain).
+ * A chain key is gone once its record key is out: who reads this process's memory later opens nothing sealed before.
+ */
+export class Ratchet {
+  readonly #epoch: Buffer;
+  #chain: KeyObject;
+  #index = 0;
+
+  /** Takes over `secret` and fills it with zeros. `epoch` is the 32-byte epoch id. */
+  constructor(secret: Buffer, epoch: Buffer) {
+    this.#epoch = epoch;
+    this.#chain = createSecretKey(secret);
+    secret.fill(0);
+  }
+
+  /** Number of the next record key. */
+  get index(): number {
+    return this.#index;
+  }
+
+  next(): KeyObject {
+    const material = step(this.#chain, RECORD_KEY, this.#epoch);
+    const key = createSecretKey(material.subarray(0, RECORD_KEY_BYTES));
+    material.fill(0);
+    this.#advance();
+    return key;
+  }
+
+  /** Moves on without taking keys. A reader that goes forward only pays for each step once. */
+  skipTo(index: number): void {
+    while (this.#index < index) this.#advance();
+  }
+
+  #advance(): void {
+    const next = step(this.#chain, NEXT_CHAIN, this.#epoch);
+    this.#chain = createSecretKey(next);
+    next.fill(0);
+    this.#index += 1;
+  }
+}
