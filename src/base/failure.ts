@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+
+/**
+ * What a caller must do about a failure. Decided where it occurs, never guessed later.
+ *
+ * - `retry`: transient; the same call may succeed later. Back off and repeat without limit.
+ * - `refuse`: this input can never succeed. Keep it as an opaque record or a gap, raise an alarm, go on.
+ * - `fatal`: an invariant is broken or an outcome is unknown. The process ends; recovery is the normal start.
+ */
+export type FailureKind = 'retry' | 'refuse' | 'fatal';
+
+/** The parts of a failure. None of them may hold message content, names, numbers or chat ids. */
+export interface FailureDetail {
+  readonly expected: string;
+  readonly got: string;
+  /** Where: a path in the config, an object key, a stream and sequence number. */
+  readonly where?: string;
+  /** What the operator can do about it. */
+  readonly fix?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * Every failure of Holdfast outside the record format. `code` is stable, one per cause, never reused, and listed in
+ * `docs/errors.md` (a test holds both in step).
+ */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly code: FailureCode;
+  readonly kind: FailureKind;
+  readonly detail: FailureDetail;
+
+  constructor(code: FailureCode, detail: FailureDetail) {
+    super(describe(code, detail), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.kind = FAILURES[code];
+    this.detail = detail;
+  }
+}
+
+function describe(code: string, { expected, got, where, fix }: FailureDetail): string {
+  const place = where === undefined ? '' : ` at ${where}`;
+  const advice = fix === undefined ? '' : `; ${fix}`;
+  return `${code}${place}: expected ${expected}, got ${got}${advice}`;
+}
+
+/** The code of any error, safe to log: foreign errors are named by their class or system code, never by their text. */
+export function codeOf(error: unknown): string {
+  if (error instanceof Failure) return error.code;
+  if (error instanceof Error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/i.test(code)) return code;
+    return /^[A-Za-z]{1,60}$/.test(error.name) ? error.name : 'Error';
+  }
+  return 'unknown';
+}
+
+export function isFailure(error: unknown, kind: FailureKind): error is Failure {
+  return error instanceof Failure && error.kind === kind;
+}
+
+/** The catalogue. Retired codes stay here as comments so that they are not used again. */
+export const FAILURES = {
+  'store/exists': 'refuse',
+  'store/bad-key': 'refuse',
+  'store/bad-lock': 'refuse',
+  'store/fork': 'fatal',
+  'store/unknown-outcome': 'fatal',
+  'store/unreachable': 'retry',
+  'store/denied': 'retry',
+  'store/tls': 'retry',
+  'store/full': 'retry',
+  'store/damaged-in-transit': 'retry',
+  'store/too-large': 'refuse',
+  'store/no-bucket': 'fatal',
+  'store/unexpected-answer': 'fatal',
+  'store/not-found': 'refuse',
+  'store/lock-disabled': 'fatal',
+  'store/lock-ignored': 'fatal',
+  'store/no-create-once': 'fatal',
+  'store/lock-shortened': 'refuse',
+  'store/lock-over-cap': 'refuse',
+  'store/readback': 'fatal',
+  'store/no-ability': 'refuse',
+  'store/clock-skew': 'fatal',
+  'store/grant-refused': 'retry',
+
+  'spool/commit': 'fatal',
+  'spool/in-use': 'fatal',
+  'spool/version': 'fatal',
+  'spool/session-unreadable': 'fatal',
+  'spool/streams': 'fatal',
+  'spool/no-stream': 'fatal',
+  'spool/object-write': 'fatal',
+  'spool/media-record': 'refuse',
+  'spool/no-grant': 'retry',
+  'spool/upload': 'retry',
+
+  'archive/broken-log': 'fatal',
+  'archive/superseded': 'fatal',
+  'archive/behind-checkpoint': 'fatal',
+  'archive/retention-shortened': 'fatal',
+  'archive/other-store': 'fatal',
+  'archive/manifest-order': 'fatal',
+  'archive/object-missing': 'retry',
+} as const satisfies Record<string, FailureKind>;
+
+export type FailureCode = keyof typeof FAILURES;

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { canonicalize, type Json } from '../record/canonical.ts';
+import { batchId, encodeStatement, parseStatement, type BatchStatement } from '../record/batch.ts';
+import { parseEntry, sealedPart } from '../record/entry.ts';
+import type { Entry, Hex128, Hex256 } from '../record/entry-types.ts';
+import { FormatError } from '../record/format-error.ts';
+import { sha256Hex } from '../record/hash.ts';
+import type { KeyId } from '../record/key.ts';
+
+/** One record on its way: the header line that is hashed, and the sealed body if it has one. */
+export interface SealedRecord {
+  readonly line: string;
+  readonly body: Buffer | null;
+}
+
+/** A batch on its way to the archiver. Nothing in it is readable, and nothing in it is believed without its signature. */
+export interface BatchJob {
+  readonly kind: 'batch';
+  readonly statement: BatchStatement;
+  /** JWE documents of all epochs that the records name. */
+  readonly epochs: readonly string[];
+  readonly records: readonly SealedRecord[];
+  /** Size of the log at the connector's last accepted receipt. */
+  readonly since: number;
+  /** Sent again because no receipt came: the archiver starts its receipts from `since`. */
+  readonly again: boolean;
+}
+
+/** An object the connector wants to upload. */
+export interface ObjectRequest {
+  readonly sha256: Hex256;
+  /** Base64. */
+  readonly md5: string;
+  readonly size: number;
+  readonly ret: string;
+}
+
+/** Asks for permission to upload objects of a stream, at most {@link MOST_GRANTS} at once. */
+export interface GrantJob {
+  readonly kind: 'grant';
+  readonly connector: KeyId;
+  readonly stream: Hex128;
+  readonly objects: readonly ObjectRequest[];
+}
+
+/** Asks where the log says the accounts' streams stand. */
+export interface HeadsJob {
+  readonly kind: 'heads';
+  readonly connector: KeyId;
+  readonly accounts: readonly Hex128[];
+}
+
+export type Request = GrantJob | HeadsJob;
+export type Job = BatchJob | (Request & { readonly at: string; readonly sig: string });
+
+export const MOST_GRANTS = 16;
+export const MOST_ACCOUNTS = 256;
+const REQUEST_CONTEXT = 'holdfast request v1';
+
+/** What a connector signs when it asks for something. */
+export function requestText(request: Request, at: string): string {
+  return canonicalize({ ...request, at, ctx: REQUEST_CONTEXT } as unknown as Json);
+}
+
+/** A job's name in the queue: the same job has the same name, and it says nothing. */
+export function jobId(job: Job): string {
+  return job.kind === 'batch' ? `b-${batchId(job.statement)}` : `r-${sha256Hex(requestText(job, job.at))}`;
+}
+
+interface BatchWire {
+  readonly kind: 'batch';
+  readonly statement: string;
+  readonly epochs: readonly string[];
+  /** Header lines, joined by newlines. */
+  readonly lines: string;
+  /** All bodies one behind the other, base64; lengths follow from the headers. */
+  readonly bodies: string;
+  readonly since: number;
+  readonly again: boolean;
+}
+
+export function encodeJob(job: Job): string {
+  if (job.kind !== 'batch') return JSON.stringify(job);
+  const { statement, epochs, records, since, again } = job;
+  const wire: BatchWire = {
+    kind: 'batch',
+    statement: encodeStatement(statement),
+    epochs,
+    lines: records.map(({ line }) => line).join('\n'),
+    bodies: Buffer.concat(records.flatMap(({ body }) => body ?? [])).toString('base64'),
+    since,
+    again,
+  };
+  return JSON.stringify(wire);
+}
+
+function refuse(expected: string): FormatError {
+  return new FormatError('format/batch', expected, 'another value');
+}
+
+/** A job, with its entries parsed once for all who need them. */
+export type ParsedJob = (BatchJob & { readonly entries: readonly Entry[] }) | Exclude<Job, BatchJob>;
+
+/** Parses what came out of the queue, where anybody may have put it. Throws a `FormatError`; nothing is believed yet. */
+export function parseJob(text: string): ParsedJob {
+  let wire: Partial<BatchWire> | Partial<Exclude<Job, BatchJob>>;
+  try {
+    wire = JSON.parse(text) as typeof wire;
+  } catch {
+    throw new FormatError('format/not-json', 'a JSON job', `${text.length} other characters`);
+  }
+  switch (wire?.kind) {
+    case 'batch':
+      return parseBatch(wire as Partial<BatchWire>);
+    case 'grant':
+      return parseGrant(wire as Partial<Extract<Job, GrantJob>>);
+    case 'heads':
+      return parseHeadsJob(wire as Partial<Extract<Job, HeadsJob>>);
+    default:
+      throw refuse('a batch, grant or heads job');
+  }
+}
+
+function parseBatch(wire: Partial<BatchWire>): ParsedJob {
+  const { statement: text, epochs, lines, bodies, since, again } = wire;
+  const strings = [text, lines, bodies].every((value) => typeof value === 'string');
+  if (!strings || !isStrings(epochs) || !Number.isSafeInteger(since) || typeof again !== 'boolean') {
+    throw refuse('a batch job');
+  }
+  const statement = parseStatement(text as string);
+  const headers = (lines as string).split('\n');
+  if (headers.length !== statement.count) throw refuse(`${statement.count} records`);
+  const entries = headers.map(parseEntry);
+  const bytes = Buffer.from(bodies as string, 'base64');
+  let at = 0;
+  const records = headers.map((line, index) => {
+    const length = sealedPart(entries[index] as Entry)?.body.n;
+    if (length === undefined) return { line, body: null };
+    at += length;
+    return { line, body: bytes.subarray(at - length, at) };
+  });
+  if (at !== bytes.length) throw refuse('bodies of the lengths in the headers');
+  return { kind: 'batch', statement, epochs, records, entries, since: since as number, again };
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+const HEX_128 = /^[0-9a-f]{32}$/;
+const HEX_256 = /^[0-9a-f]{64}$/;
+
+function isSigned(job: { connector?: unknown; at?: unknown; sig?: unknown }): boolean {
+  return HEX_128.test(String(job.connector)) && typeof job.at === 'string' && typeof job.sig === 'string';
+}
+
+function parseGrant(job: Partial<Extract<Job, GrantJob>>): ParsedJob {
+  const { objects } = job;
+  const fits =
+    isSigned(job) && HEX_128.test(String(job.stream)) && Array.isArray(objects) && objects.length <= MOST_GRANTS;
+  if (!fits || !objects.every(isObjectRequest)) throw refuse('a grant job');
+  return job as Extract<Job, GrantJob>;
+}
+
+function isObjectRequest({ sha256, md5, size, ret }: Partial<ObjectRequest>): boolean {
+  const bytes = Number.isSafeInteger(size) && (size as number) >= 0;
+  return HEX_256.test(String(sha256)) && /^[A-Za-z0-9+/]{22}==$/.test(String(md5)) && bytes && typeof ret === 'string';
+}
+
+function parseHeadsJob(job: Partial<Extract<Job, HeadsJob>>): ParsedJob {
+  const { accounts } = job;
+  const fits = isSigned(job) && isStrings(accounts) && accounts.length <= MOST_ACCOUNTS;
+  if (!fits || !accounts.every((account) => HEX_128.test(account))) throw refuse('a heads job');
+  return job as Extract<Job, HeadsJob>;
+}
