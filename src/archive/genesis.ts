@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Failure } from '../base/failure.ts';
+import type { KeyEntry, RetentionEntry, StoreEntry } from '../record/entry-types.ts';
+import type { SigningKey } from '../record/key.ts';
+import { manifestHash, openManifest } from '../record/manifest.ts';
+import type { OwnEntry } from './committer.ts';
+import type { LogState } from './log-state.ts';
+import { assertNotShortened, type Schedule } from './schedule.ts';
+import type { StoreAbilities } from './store.ts';
+
+interface Rules {
+  readonly root: SigningKey;
+  readonly manifest: string;
+  readonly schedules: readonly Schedule[];
+}
+
+/**
+ * What the log does not say yet of the config: the manifest, the kind of store, the schedules. In an empty log they are the
+ * first entries; later each change is one. Throws what the log forbids: a schedule shortened, a manifest out of order, a
+ * log continued on another kind of store.
+ */
+export function missingRules(
+  state: LogState,
+  abilities: StoreAbilities,
+  { root, manifest, schedules }: Rules,
+  nowMs: number,
+): { entries: OwnEntry[]; documents: string[] } {
+  const key = missingManifest(state, manifest, root);
+  const store = missingStore(state, abilities);
+  const entries = [key, store, ...schedules.map((schedule) => missingSchedule(state, schedule, nowMs))];
+  return { entries: entries.filter((entry) => entry !== null), documents: key === null ? [] : [manifest] };
+}
+
+function missingManifest(state: LogState, document: string, root: SigningKey): OwnEntry | null {
+  const inForce = state.manifestDocument();
+  if (inForce === document) return null;
+  const next = openManifest(document, root);
+  const expected = { n: (state.manifest?.n ?? -1) + 1, previous: inForce === undefined ? null : manifestHash(inForce) };
+  if (next.n !== expected.n || next.previous !== expected.previous) {
+    throw new Failure('archive/manifest-order', {
+      expected: `manifest ${expected.n}, naming the one in force`,
+      got: `manifest ${next.n}`,
+      fix: 'give the archiver the newest manifest signed by the root',
+    });
+  }
+  return { t: 'key', doc: manifestHash(document), kind: 'manifest', n: next.n } as Omit<KeyEntry, 'v' | 'at' | 'log'>;
+}
+
+function missingStore({ store }: LogState, { kind, create, locks, legalHold }: StoreAbilities): OwnEntry | null {
+  const now = { t: 'store', kind, create, locks, hold: legalHold } as Omit<StoreEntry, 'v' | 'at' | 'log'>;
+  if (store === null) return now;
+  if (store.kind !== kind || (store.locks && !locks)) {
+    throw new Failure('archive/other-store', {
+      expected: `a store of kind ${store.kind}${store.locks ? ' with locks' : ''}`,
+      got: `${kind}${locks ? ' with locks' : ''}`,
+      fix: 'point the archiver at the store this log was begun on',
+    });
+  }
+  return store.create === create && store.hold === legalHold && store.locks === locks ? null : now;
+}
+
+function missingSchedule(state: LogState, schedule: Schedule, nowMs: number): OwnEntry | null {
+  const logged = state.schedule(schedule.class);
+  if (logged !== undefined) assertNotShortened(logged, schedule, nowMs);
+  const { class: retentionClass, mode, period, max, authority } = schedule;
+  const same =
+    logged?.mode === mode && logged.period === period && logged.max === max && logged.authority === authority;
+  if (same) return null;
+  return { t: 'retention', class: retentionClass, mode, period, max, authority } as Omit<
+    RetentionEntry,
+    'v' | 'at' | 'log'
+  >;
+}

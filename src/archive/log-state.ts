@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Failure } from '../base/failure.ts';
+import { isStreamRecord, parseEntry } from '../record/entry.ts';
+import type { Entry, Hex128, Hex256, RetentionEntry, StoreEntry, StreamRecord } from '../record/entry-types.ts';
+import type { Hash } from '../record/hash.ts';
+import type { Heads, StreamState } from '../record/heads.ts';
+import type { KeyId, SigningKey } from '../record/key.ts';
+import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
+import { EMPTY_RANGE, type CompactRange } from '../record/merkle.ts';
+import { TreeWindow } from '../record/tree-window.ts';
+
+/** Where a stream stands in the log. */
+export interface ArchivedStream extends StreamState {
+  /** Leaf hash of its last entry: differs from `id`, which the next record must name, only behind a hole. */
+  readonly leafId: Hex256;
+}
+
+/** Beyond this many leaves the window of the tree is halved: 64 bytes a leaf bound the archiver's memory. */
+const MOST_WINDOW_LEAVES = 2 ** 18;
+
+/**
+ * What the archiver knows of its log: everything follows from segments, so it is rebuilt from them and nothing else.
+ * Owned by the committer and by recovery; all others read.
+ */
+export class LogState {
+  readonly #root: SigningKey;
+  #window: TreeWindow;
+  readonly #streams = new Map<Hex128, ArchivedStream>();
+  /** Newest stream of every account. */
+  readonly #accounts = new Map<Hex128, Hex128>();
+  readonly #documents: string[] = [];
+  readonly #manifests: Manifest[] = [];
+  #signers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  #schedules = new Map<string, { entry: RetentionEntry; line: string }>();
+  #store: { entry: StoreEntry; line: string } | null = null;
+  /** Signed checkpoint of the present size; empty before the first. */
+  checkpoint = '';
+  /** Size of the log at the last `heads`, and when that was. */
+  lastHeads: { readonly leaves: number; readonly at: string } | null = null;
+
+  constructor(root: SigningKey, edge: CompactRange = EMPTY_RANGE) {
+    this.#root = root;
+    this.#window = new TreeWindow(edge);
+  }
+
+  get window(): TreeWindow {
+    return this.#window;
+  }
+
+  get size(): number {
+    return this.#window.size;
+  }
+
+  get manifest(): Manifest | null {
+    return this.#manifests.at(-1) ?? null;
+  }
+
+  /** All manifests that are or were in force: what a connector sealed before a change arrives after it. */
+  get manifests(): readonly Manifest[] {
+    return this.#manifests;
+  }
+
+  /** Keys that may sign batches: connectors and readers of the manifest in force. */
+  get batchSigners(): ReadonlyMap<KeyId, SigningKey> {
+    return this.#signers;
+  }
+
+  get store(): StoreEntry | null {
+    return this.#store?.entry ?? null;
+  }
+
+  stream(stream: Hex128): ArchivedStream | undefined {
+    return this.#streams.get(stream);
+  }
+
+  newestStreamOf(acct: Hex128): ArchivedStream | undefined {
+    const stream = this.#accounts.get(acct);
+    return stream === undefined ? undefined : this.#streams.get(stream);
+  }
+
+  streams(): ArchivedStream[] {
+    return [...this.#streams.values()].toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
+  }
+
+  schedule(retentionClass: string): RetentionEntry | undefined {
+    return this.#schedules.get(retentionClass)?.entry;
+  }
+
+  manifestDocument(): string | undefined {
+    return this.#documents.at(-1);
+  }
+
+  /** Takes in one committed entry. `documents` are those of its segment, by hash. */
+  apply(line: string, id: Hash, documents: ReadonlyMap<Hex256, string>): Entry {
+    const leaf = this.#window.size;
+    this.#window.append(id);
+    const entry = parseEntry(line);
+    if (isStreamRecord(entry)) this.#applyRecord(entry, leaf, id.toString('hex'));
+    else if (entry.t === 'key') this.#applyManifest(entry.doc, documents);
+    else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line });
+    else if (entry.t === 'store') this.#store = { entry, line };
+    return entry;
+  }
+
+  #applyRecord(record: StreamRecord, leaf: number, leafId: Hex256): void {
+    const known = this.#streams.get(record.stream);
+    if (record.t === 'open') {
+      const { acct, app, role, gen, key, stream, at } = record;
+      this.#streams.set(stream, {
+        acct,
+        app,
+        role,
+        gen,
+        key,
+        stream,
+        seq: 0,
+        id: leafId,
+        leafId,
+        leaf,
+        closed: false,
+        at,
+      });
+      this.#accounts.set(acct, stream);
+      return;
+    }
+    if (known === undefined) throw brokenLog(`a record of a stream that was not opened, at leaf ${leaf}`);
+    const [seq, id] = record.t === 'hole' ? [record.seq + record.count - 1, record.last] : [record.seq, leafId];
+    this.#streams.set(record.stream, { ...known, seq, id, leafId, leaf, at: record.at, closed: record.t === 'close' });
+  }
+
+  #applyManifest(hash: Hex256, documents: ReadonlyMap<Hex256, string>): void {
+    const document = documents.get(hash);
+    if (document === undefined) throw brokenLog('a key entry without its document');
+    this.#useManifest(document);
+  }
+
+  #useManifest(document: string): void {
+    const manifest = openManifest(document, this.#root);
+    this.#manifests.push(manifest);
+    this.#documents.push(document);
+    this.#signers = new Map([...signersOf(manifest, 'connector'), ...signersOf(manifest, 'reader')]);
+  }
+
+  /** Bounds memory, but never below what receipts since the last `heads` may need. */
+  shrinkWindow(): void {
+    const floor = this.lastHeads?.leaves ?? 0;
+    if (this.size - this.#window.base <= MOST_WINDOW_LEAVES) return;
+    this.#window = this.#window.rebased(Math.max(floor, this.size - MOST_WINDOW_LEAVES / 2));
+  }
+
+  /** Replaces the window by one that reaches further back over the same log. */
+  widenWindow(window: TreeWindow): void {
+    if (!window.root().equals(this.#window.root())) throw brokenLog('another root after reading back');
+    this.#window = window;
+  }
+
+  /** Everything a later start needs from before, as of now. */
+  heads(origin: string): Heads {
+    const rules = [...this.#schedules.values()].map(({ line }) => line);
+    if (this.#store !== null) rules.push(this.#store.line);
+    const streams = this.streams().map(({ leafId: _leafId, ...state }) => state);
+    return { origin, leaves: this.size, docs: this.#documents, rules, streams };
+  }
+
+  static fromHeads(root: SigningKey, heads: Heads, edge: CompactRange): LogState {
+    const state = new LogState(root, edge);
+    for (const document of heads.docs) state.#useManifest(document);
+    for (const line of heads.rules) {
+      const entry = parseEntry(line);
+      if (entry.t === 'retention') state.#schedules.set(entry.class, { entry, line });
+      else if (entry.t === 'store') state.#store = { entry, line };
+    }
+    for (const stream of heads.streams) {
+      state.#streams.set(stream.stream, { ...stream, leafId: stream.id });
+      const newest = state.newestStreamOf(stream.acct);
+      if (newest === undefined || newest.gen < stream.gen) state.#accounts.set(stream.acct, stream.stream);
+    }
+    return state;
+  }
+}
+
+export function documentsByHash(documents: readonly string[]): Map<Hex256, string> {
+  return new Map(documents.map((document) => [manifestHash(document), document]));
+}
+
+export function brokenLog(got: string): Failure {
+  return new Failure('archive/broken-log', {
+    expected: 'a log that this archiver wrote',
+    got,
+    fix: 'run verify on the archive; do not write to it until the cause is known',
+  });
+}
