@@ -181,10 +181,13 @@ function parseHead(line: string): SegmentHead {
   if (hashes.length !== rangeLevels(0, first).length) {
     throw new FormatError('format/segment', `the edge of ${first} leaves`, `${hashes.length} hashes`);
   }
+  const entries = count(head['entries']);
+  // An empty segment would take the name of the one behind it.
+  if (entries === 0) throw new FormatError('format/segment', 'an entry at least', 'none');
   return {
     origin: text(head['origin']),
     first,
-    entries: count(head['entries']),
+    entries,
     batches: count(head['batches']),
     docs: count(head['docs']),
     edge: first === 0 ? EMPTY_RANGE : { begin: 0, end: first, hashes },

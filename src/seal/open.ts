@@ -9,10 +9,12 @@ import type { KeyId } from '../record/key.ts';
 import { openEpoch } from './epoch.ts';
 import { splitParts, unpadAndInflate, type OpenedParts } from './plaintext.ts';
 import type { Ratchet } from './ratchet.ts';
-import { NONCE_BYTES, TAG_BYTES } from './seal.ts';
+import { openObject } from './object.ts';
+import { MAX_INFLATED_BYTES, NONCE_BYTES, TAG_BYTES } from './seal.ts';
+import { readObjectStub, type ObjectStub } from './stub.ts';
 
-/** The most a body may inflate to. Larger content lies in an object. */
-const MAX_INFLATED_BYTES = 16 * 1024 * 1024;
+/** The most a record in an object may inflate to: above what any sealer takes. */
+const MAX_INFLATED_OBJECT_BYTES = 512 * 1024 * 1024;
 /** Far above what a sealer takes from one epoch; each step costs a reader time, and the number is the sealer's word. */
 const MAX_RECORD_INDEX = 1_000_000;
 
@@ -40,19 +42,25 @@ export class Opener {
   /**
    * Opens one record from its header line and body, and checks that the parts are those the header commits to.
    * Throws `OpenError`; `EpochError` if the epoch is not for this key.
+   * A record too long for a body lies in an object, which `readObject` fetches by its hash.
    */
-  async open(line: string, body: Buffer): Promise<OpenedRecord> {
+  async open(line: string, body: Buffer, readObject?: ReadObject): Promise<OpenedRecord> {
     const entry = parseEntry(line);
     const sealed = sealedPart(entry);
     if (sealed === null) throw new OpenError('no-body');
     if (sealed.body.n !== body.length || sealed.body.h !== sha256Hex(body)) throw new OpenError('another-body');
     const key = await this.#recordKey(sealed.epoch, sealed.i);
-    const opened = readPlaintext(decrypt(key, body, associatedOf(entry)));
+    const padded = decrypt(key, body, associatedOf(entry));
+    const stub = readObjectStub(padded);
+    const opened =
+      stub === null
+        ? readPlaintext(padded, MAX_INFLATED_BYTES)
+        : readPlaintext(await readLong(entry, stub, readObject), MAX_INFLATED_OBJECT_BYTES);
     if (commitmentOf(opened) !== sealed.com) throw new OpenError('another-commitment');
     return { entry, ...opened };
   }
 
-  async #recordKey(epoch: Hex256, index: number): Promise<KeyObject> {
+  async #recordKey(epoch: Hex256, index: number): Promise<Buffer> {
     if (index > MAX_RECORD_INDEX) throw new OpenError('index-too-high');
     let ratchet = this.#ratchets.get(epoch);
     if (ratchet === undefined || ratchet.index > index) {
@@ -71,10 +79,11 @@ function associatedOf(entry: Entry): string {
   return canonicalize(header);
 }
 
-function decrypt(key: KeyObject, body: Buffer, associated: string): Buffer {
+function decrypt(key: Buffer, body: Buffer, associated: string): Buffer {
   const tagAt = body.length - TAG_BYTES;
   if (tagAt < NONCE_BYTES) throw new OpenError('another-body');
   const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES));
+  key.fill(0);
   decipher.setAAD(Buffer.from(associated, 'latin1'));
   decipher.setAuthTag(body.subarray(tagAt));
   try {
@@ -85,12 +94,27 @@ function decrypt(key: KeyObject, body: Buffer, associated: string): Buffer {
 }
 
 /** Whoever sealed it may have sealed anything: what is no plaintext of ours is named so, whatever it broke. */
-function readPlaintext(padded: Buffer): OpenedParts {
+function readPlaintext(padded: Buffer, maxBytes: number): OpenedParts {
   try {
-    return splitParts(unpadAndInflate(padded, MAX_INFLATED_BYTES));
+    return splitParts(unpadAndInflate(padded, maxBytes));
   } catch (cause) {
     throw new OpenError('malformed-plaintext', { cause });
   }
+}
+
+/** Fetches the sealed bytes of an object by their SHA-256. */
+export type ReadObject = (hash: Hex256) => AsyncIterable<Uint8Array>;
+
+/** The padded plaintext of a record that did not fit a body: the first object its header names, opened with the stub's key. */
+async function readLong(entry: Entry, { key, size }: ObjectStub, readObject?: ReadObject): Promise<Buffer> {
+  if (readObject === undefined) throw new OpenError('in-an-object');
+  const [ref] = 'obj' in entry && entry.obj !== undefined ? entry.obj : [];
+  if (ref === undefined) throw new OpenError('malformed-plaintext');
+  const chunks: Buffer[] = [];
+  for await (const chunk of openObject(key, readObject(ref.h))) chunks.push(chunk);
+  const padded = Buffer.concat(chunks);
+  if (padded.length < size) throw new OpenError('malformed-plaintext');
+  return padded.subarray(0, size);
 }
 
 function commitmentOf({ parts, salts }: OpenedParts): string {
@@ -107,7 +131,8 @@ export class OpenError extends Error {
     | 'index-too-high'
     | 'does-not-open'
     | 'malformed-plaintext'
-    | 'another-commitment';
+    | 'another-commitment'
+    | 'in-an-object';
 
   constructor(code: OpenError['code'], options?: ErrorOptions) {
     super(`open: ${code}`, options);

@@ -21,6 +21,8 @@ export interface OpenedParts {
 
 const LENGTH_BYTES = 4;
 const FLOOR_BYTES = 256;
+/** Above what zstd adds to bytes that do not shrink. */
+const CHUNK_MARGIN_BYTES = 1024;
 const ZSTD_LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 
 /** The salted parts one behind the other, and the commitment to them. The caller fills the buffer with zeros when it is done. */
@@ -60,7 +62,11 @@ export function paddedLength(length: number): number {
 
 /** `u32be length || zstd || zeros`, the length of the whole padded. */
 export function compressAndPad(joined: Buffer): Buffer {
-  const compressed = zstdCompressSync(joined, ZSTD_LEVEL);
+  // One piece of output, so that there is one to fill with zeros: pieces that are put together would stay behind.
+  const compressed = zstdCompressSync(joined, {
+    ...ZSTD_LEVEL,
+    chunkSize: joined.length + (joined.length >> 7) + CHUNK_MARGIN_BYTES,
+  });
   const padded = Buffer.alloc(paddedLength(LENGTH_BYTES + compressed.length));
   padded.writeUInt32BE(compressed.length, 0);
   padded.set(compressed, LENGTH_BYTES);

@@ -11,6 +11,8 @@ export const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
 /** The most plaintext, padding included, that a body may hold. */
 export const MAX_PADDED_BYTES = MAX_BODY_BYTES - NONCE_BYTES - TAG_BYTES;
+/** The most a body may inflate to: more lies in an object, however well it compresses. */
+export const MAX_INFLATED_BYTES = 16 * 1024 * 1024;
 
 /** Salts and plaintext of one record, ready to be sealed; `padded` may still go into an object if it is too long for a body. */
 export interface Prepared {
@@ -53,7 +55,9 @@ export function sealedFields(epoch: Epoch, prepared: Prepared): SealedFields {
  */
 export function sealBody(epoch: Epoch, padded: Buffer, associated: string): SealedBody {
   const nonce = drawRandom(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', epoch.ratchet.next(), nonce);
+  const key = epoch.ratchet.next();
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  key.fill(0);
   cipher.setAAD(Buffer.from(associated, 'latin1'));
   const ciphertext = cipher.update(padded);
   cipher.final();
