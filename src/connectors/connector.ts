@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { Hex256 } from '../record/entry-types.ts';
+import type { Hex256, StreamHead } from '../record/entry-types.ts';
 import type { NativeId, View } from '../record/message.ts';
 import type { App, GapCause, GapScope, GapState } from '../record/vocabulary.ts';
 
@@ -27,6 +27,8 @@ export interface GapCapture {
   readonly fromMs?: number;
   readonly toMs?: number;
   readonly count?: number;
+  /** Where the account's earlier stream ended, for a gap between streams. */
+  readonly last?: StreamHead;
   /** Id of the gap that this one closes or ends. */
   readonly ref?: Hex256;
   /** Identity of the missing message, where one message is. */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { generalDecrypt, GeneralEncrypt, type GeneralJWE, type JWEHeaderParameters } from 'jose';
-import { randomBytes, type KeyObject } from 'node:crypto';
+import { generalDecrypt, type GeneralJWE, type JWEHeaderParameters } from 'jose';
+import { spawn } from 'node:child_process';
+import { randomFillSync, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import type { Hex256 } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { sha256 } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
-import { recipientKey, type Manifest } from '../record/manifest.ts';
-import { Ratchet, SECRET_BYTES } from './ratchet.ts';
-
-/** `suite` names all algorithms of an epoch: JWE ECDH-ES+A256KW on P-384 with A256GCM, the HMAC-SHA-384 ratchet, AES-256-GCM. */
-export const SUITE = 'HF1-P384-A256GCM';
-const KEY_MANAGEMENT = 'ECDH-ES+A256KW';
-const CONTENT_ENCRYPTION = 'A256GCM';
+import type { Manifest, Recipient } from '../record/manifest.ts';
+import { CONTENT_ENCRYPTION, KEY_MANAGEMENT, SECRET_BYTES, SUITE } from './epoch-suite.ts';
+import { Ratchet } from './ratchet.ts';
 
 /** An epoch's public face: what goes into the log beside the records sealed in it. */
 export interface EpochDocument {
@@ -30,18 +31,43 @@ export function epochIdOf(text: string): Buffer {
 }
 
 /**
- * Starts an epoch: fresh secret, wrapped to every recipient of the manifest and to nobody else.
- * The secret itself never leaves this function but as the ratchet's first key.
+ * Starts epochs: fresh secrets, each wrapped to every recipient of the manifest and to nobody else, by a process that ends before
+ * this resolves. A secret is in this process only as its ratchet's first key. Throws `EpochError` (`not-made`).
  */
-export async function createEpoch(manifest: Manifest): Promise<Epoch> {
-  const secret = randomBytes(SECRET_BYTES);
-  const encrypt = new GeneralEncrypt(secret).setProtectedHeader({ enc: CONTENT_ENCRYPTION, typ: SUITE });
-  for (const recipient of manifest.recipients) {
-    encrypt.addRecipient(recipientKey(recipient)).setUnprotectedHeader({ alg: KEY_MANAGEMENT, kid: recipient.kid });
+export async function createEpochs(manifest: Manifest, count: number): Promise<Epoch[]> {
+  // Memory that the collector never moves, filled and written from in place: no copy of a secret is ever made here.
+  const secrets = Buffer.from(new ArrayBuffer(count * SECRET_BYTES));
+  randomFillSync(secrets);
+  try {
+    const documents = await wrapAll(secrets, count, manifest.recipients);
+    if (documents.length !== count) throw new EpochError('not-made');
+    return documents.map((document, index) => {
+      const id = epochIdOf(document);
+      const secret = secrets.subarray(index * SECRET_BYTES, (index + 1) * SECRET_BYTES);
+      return { id: id.toString('hex'), text: document, ratchet: new Ratchet(secret, id) };
+    });
+  } finally {
+    secrets.fill(0);
   }
-  const text = JSON.stringify(await encrypt.encrypt());
-  const id = epochIdOf(text);
-  return { id: id.toString('hex'), text, ratchet: new Ratchet(secret, id) };
+}
+
+export async function createEpoch(manifest: Manifest): Promise<Epoch> {
+  const [epoch] = await createEpochs(manifest, 1);
+  return epoch as Epoch;
+}
+
+const MAKER = fileURLToPath(new URL(`./epoch-maker${extname(import.meta.url)}`, import.meta.url));
+
+async function wrapAll(secrets: Buffer, count: number, recipients: readonly Recipient[]): Promise<string[]> {
+  const maker = spawn(process.execPath, [MAKER, String(count)], { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
+  const exited = once(maker, 'close') as Promise<[number | null]>;
+  maker.stdin.on('error', () => undefined);
+  maker.stdin.write(secrets);
+  maker.stdin.end(JSON.stringify(recipients));
+  const lines = (await text(maker.stdout)).split('\n');
+  const [code] = await exited;
+  if (code !== 0 || lines.pop() !== '') throw new EpochError('not-made');
+  return lines;
 }
 
 /** Opens an epoch with one recipient's private key. Throws `EpochError` if it is not for this key, or not an epoch. */
@@ -67,10 +93,13 @@ export async function openEpoch(text: string, privateKey: KeyObject, kid: KeyId)
   return new Ratchet(secret, epochIdOf(text));
 }
 
-/** `not-a-recipient`: sealed to other keys than this one. `does-not-open`: named as ours, but altered or wrongly made. */
+/**
+ * `not-a-recipient`: sealed to other keys than this one. `does-not-open`: named as ours, but altered or wrongly made. `not-made`: the
+ * process that makes epochs failed.
+ */
 export class EpochError extends Error {
   override readonly name = 'EpochError';
-  readonly code: 'not-a-recipient' | 'does-not-open';
+  readonly code: 'not-a-recipient' | 'does-not-open' | 'not-made';
 
   constructor(code: EpochError['code'], options?: ErrorOptions) {
     super(`epoch: ${code}`, options);

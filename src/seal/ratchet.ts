@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createHmac } from 'node:crypto';
 
-export const SECRET_BYTES = 48;
 const RECORD_KEY_BYTES = 32;
 const RECORD_KEY = Buffer.of(0x01);
 const NEXT_CHAIN = Buffer.of(0x02);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { canonicalize, type Json } from '../../src/record/canonical.ts';
 import { isForRecipients } from '../../src/record/epoch-document.ts';
-import { createEpoch, EpochError, epochIdOf, openEpoch, SUITE } from '../../src/seal/epoch.ts';
+import { createEpoch, EpochError, epochIdOf, openEpoch } from '../../src/seal/epoch.ts';
+import { SUITE } from '../../src/seal/epoch-suite.ts';
 import { HOSTILE_TEXTS, mutants } from '../record/hostile.ts';
 import { ESCROW, READER, recipientPair, STRANGER } from '../vectors/keys.ts';
 import { MANIFEST } from '../vectors/log-vectors.ts';
 import { recordKey } from '../vectors/primitives.ts';
 import { EPOCH_ID, EPOCH_SECRET, EPOCH_TEXT, epochText } from '../vectors/seal-vectors.ts';
+import { CAN_READ_MEMORY, findInMemory } from './memory.ts';
 import { rejection } from './sealing.ts';
 
 interface Jwe {
@@ -137,3 +141,23 @@ describe('an epoch', () => {
     expect([error.name, error.code, error.message]).toEqual(['EpochError', 'does-not-open', 'epoch: does-not-open']);
   });
 });
+
+describe('the memory of a process that started an epoch', () => {
+  it('holds no key that leads to it, and no secret once the first record key is out', async () => {
+    const epoch = await createEpoch(MANIFEST);
+    const [wrapping, content, secret] = keysOf(epoch.text);
+    if (!CAN_READ_MEMORY) return;
+    // The secret must be found while the ratchet stands on it: else the search finds nothing at all.
+    expect([wrapping, content, secret].map((key) => findInMemory(key) > 0)).toEqual([false, false, true]);
+    epoch.ratchet.next().fill(0);
+    expect([wrapping, content, secret].map((key) => findInMemory(key) > 0)).toEqual([false, false, false]);
+  });
+});
+
+/** The keys of an epoch, masked, found out by another process: this one never holds them. */
+function keysOf(text: string): [Buffer, Buffer, Buffer] {
+  const pem = READER.privateKey.export({ format: 'pem', type: 'pkcs8' });
+  const unwrap = fileURLToPath(new URL('unwrap.ts', import.meta.url));
+  const { stdout } = spawnSync(process.execPath, [unwrap], { input: JSON.stringify({ jwe: JSON.parse(text), pem }) });
+  return (JSON.parse(stdout.toString()) as string[]).map((hex) => Buffer.from(hex, 'hex')) as [Buffer, Buffer, Buffer];
+}

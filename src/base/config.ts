@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { addPeriod } from '../record/period.ts';
+import { byteSize, duration } from './duration.ts';
+import { codeOf, Failure } from './failure.ts';
+
+const label = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,39}$/,
+    'expected a label of a-z, 0-9 and -; it appears in logs, so no names and no numbers of people',
+  );
+const origin = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9.-]{0,63}(?:\/[a-z0-9][a-z0-9.-]{0,63}){0,7}$/,
+    'expected a name such as records.agency.example/holdfast/2026',
+  );
+const path = z.string().min(1);
+const retentionClass = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, 'expected a class such as GRS-6.1-011');
+const period = z
+  .string()
+  .refine(isPeriod, 'expected an ISO 8601 period of years, months and days, such as P7Y or P90D');
+
+function isPeriod(text: string): boolean {
+  try {
+    addPeriod(0, text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const keys = z
+  .strictObject({
+    log: path.optional().describe('Signs checkpoints. Archiver only.'),
+    archiver: path.optional().describe('Signs segments and replies. Archiver only.'),
+    connector: path.optional().describe('Signs batches. Connector only.'),
+    host: path.optional().describe('Encrypts messenger session state on this host. Connector only.'),
+    deployment: path.optional().describe('Makes pseudonyms and tags; the same on all connectors. Connector only.'),
+  })
+  .describe('Files with private keys, mode 0600, made by `holdfast keygen`. Each role is given its own only.');
+
+const s3 = z
+  .strictObject({
+    endpoint: z.url().optional().describe('Leave out for AWS.'),
+    region: z.string().min(1).default('us-east-1'),
+    pathStyle: z.boolean().default(false).describe('True for most S3 servers other than AWS.'),
+    credentials: path.describe('File with two or three lines: access key id, secret access key, session token.'),
+    ca: path.optional().describe('PEM of the authorities to trust instead of the system’s.'),
+    maxRetainDays: z.int().min(1).max(36_500).default(4000).describe('No lock ever goes further than this.'),
+  })
+  .describe('How to reach the bucket of an `s3://` archive.');
+
+const archive = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^(?:file:\/\/\/|s3:\/\/[a-z0-9][a-z0-9.-]+)/, 'expected file:///directory or s3://bucket/prefix')
+      .describe('Where the archive lives.'),
+    s3: s3.optional(),
+    flushBytes: byteSize.prefault('4MiB').describe('A segment is written when this much waits.'),
+    flushAfter: duration.prefault('5s').describe('… or after this long.'),
+    headsEvery: duration.prefault('1d').describe('How often the heads of all streams are sealed into the log.'),
+    readBackAfter: duration
+      .prefault('1h')
+      .describe('How long after writing a pack is read again, before spools may prune.'),
+  })
+  .describe('The archive.');
+
+const redis = z
+  .strictObject({
+    host: z.string().min(1),
+    port: z.int().min(1).max(65_535).default(6379),
+    username: z.string().optional(),
+    password: path.optional().describe('File with the password.'),
+    ca: path.optional().describe('PEM of the server’s authority; switches TLS on.'),
+    prefix: label.default('holdfast').describe('In front of every key.'),
+  })
+  .describe('Redis between connectors and archiver. Without it both run in one process and hand over directly.');
+
+const spool = z
+  .strictObject({
+    directory: path.describe(
+      'A volume of its own, not shared: what is acknowledged and not yet archived lies here, sealed.',
+    ),
+    maxBytes: byteSize.optional().describe('Quota; without it the volume is the limit.'),
+    alarmAt: z.number().gt(0).lt(1).default(0.8).describe('Share in use at which operators are told.'),
+    stopAt: z.number().gt(0).lt(1).default(0.9).describe('Share in use at which nothing more is taken from upstream.'),
+  })
+  .describe('The connector’s durable store.');
+
+const schedule = z.strictObject({
+  class: retentionClass,
+  period: period.describe('How long records of the class are locked.'),
+  max: period.optional().describe('A cap; the period itself if left out.'),
+  mode: z.enum(['COMPLIANCE', 'GOVERNANCE']).default('COMPLIANCE'),
+  authority: z
+    .string()
+    .regex(/^[ !#-[\]-~]{1,200}$/, 'expected printable ASCII without quotes')
+    .describe('By which rule, e.g. NARA GRS 6.1 item 011.'),
+});
+
+const account = z.strictObject({
+  name: label.describe('How operators see the account.'),
+  app: z.enum(['signal']),
+  account: z.string().min(1).max(200).describe('What the messenger calls it; for Signal the phone number.'),
+  backend: label.describe('Which back end below it lives on.'),
+  retention: retentionClass,
+});
+
+export const configSchema = z.strictObject({
+  origin: origin.describe('Name of the log, for ever. A domain the agency owns, a path, a year.'),
+  trust: path.describe('trust.json: what verifiers start from.'),
+  manifest: path.describe('The signed key manifest.'),
+  keys: keys.default({}),
+  archive: archive,
+  redis: redis.optional(),
+  spool: spool.optional(),
+  connector: z
+    .strictObject({
+      name: label.describe('Name of this connector process; one per spool.'),
+      beatEvery: duration.prefault('1h'),
+      againAfter: duration.prefault('30s').describe('A batch without a receipt is sent again after this.'),
+    })
+    .optional(),
+  retention: z.array(schedule).min(1).describe('Schedules; logged, and afterwards only ever lengthened.'),
+  accounts: z.array(account).default([]),
+  signal: z
+    .record(label, z.unknown())
+    .default({})
+    .describe('Signal back ends by name; see src/connectors/signal/README.md.'),
+  status: path
+    .optional()
+    .describe('Directory for status files that `holdfast accounts` reads; the spool’s or archive’s if left out.'),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+
+/** Reads and checks the config. Every problem is named with its path, all at once. Relative paths are relative to the file. */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Failure('config/missing', {
+      expected: 'a config file',
+      got: codeOf(cause),
+      where: file,
+      fix: 'run `holdfast init`, or name it with --config',
+      cause,
+    });
+  }
+  return parseConfig(text, file);
+}
+
+export function parseConfig(text: string, file: string): Config {
+  const document = parseDocument(text, { uniqueKeys: true });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    const line = broken.linePos?.[0].line ?? 0;
+    throw new Failure('config/yaml', {
+      expected: 'YAML',
+      got: `an error of kind ${broken.code}`,
+      where: `${file}:${line}`,
+    });
+  }
+  const parsed = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }));
+  if (!parsed.success)
+    throw invalid(
+      file,
+      parsed.error.issues.map(({ path: at, message }) => ({ at: at.join('.'), message })),
+    );
+  const problems = crossCheck(parsed.data);
+  if (problems.length > 0) throw invalid(file, problems);
+  return absolute(parsed.data, dirname(resolve(file)));
+}
+
+interface Problem {
+  readonly at: string;
+  readonly message: string;
+}
+
+function invalid(file: string, problems: readonly Problem[]): Failure {
+  return new Failure('config/invalid', {
+    expected: 'a valid config',
+    got: `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:\n${problems.map(({ at, message }) => `  ${at === '' ? '(top level)' : at}: ${message}`).join('\n')}`,
+    where: file,
+    fix: 'see docs/config.md',
+  });
+}
+
+function crossCheck(config: Config): Problem[] {
+  const problems: Problem[] = [];
+  const classes = new Set(config.retention.map((entry) => entry.class));
+  if (classes.size < config.retention.length) problems.push({ at: 'retention', message: 'each class once' });
+  if (config.archive.url.startsWith('s3:') !== (config.archive.s3 !== undefined)) {
+    problems.push({ at: 'archive.s3', message: 'needed for an s3:// archive, and only there' });
+  }
+  config.accounts.forEach((entry, index) => {
+    if (!classes.has(entry.retention))
+      problems.push({ at: `accounts.${index}.retention`, message: 'expected a class of `retention`' });
+    if (!(entry.backend in config.signal))
+      problems.push({ at: `accounts.${index}.backend`, message: 'expected a back end of `signal`' });
+  });
+  const names = config.accounts.map(({ name }) => name);
+  if (new Set(names).size < names.length) problems.push({ at: 'accounts', message: 'each name once' });
+  const numbers = config.accounts.map(({ app, account: id }) => `${app} ${id}`);
+  if (new Set(numbers).size < numbers.length) problems.push({ at: 'accounts', message: 'each account once' });
+  if (config.spool !== undefined && config.spool.alarmAt > config.spool.stopAt) {
+    problems.push({ at: 'spool.alarmAt', message: 'expected at most spool.stopAt' });
+  }
+  return problems;
+}
+
+function absolute(config: Config, base: string): Config {
+  const at = (file: string): string => resolve(base, file);
+  const optional = (file: string | undefined): string | undefined => (file === undefined ? undefined : at(file));
+  const paths = <T extends object, K extends keyof T>(object: T, ...names: K[]): T => {
+    const copy = { ...object };
+    for (const name of names) if (typeof copy[name] === 'string') copy[name] = at(copy[name]) as T[K];
+    return copy;
+  };
+  return {
+    ...config,
+    trust: at(config.trust),
+    manifest: at(config.manifest),
+    keys: paths(config.keys, 'log', 'archiver', 'connector', 'host', 'deployment'),
+    archive:
+      config.archive.s3 === undefined
+        ? config.archive
+        : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
+    ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
+    ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
+    ...(config.status === undefined ? {} : { status: optional(config.status) as string }),
+  };
+}
+
+/** A part that a role cannot do without. Throws `config/missing-part`. */
+export function need<T>(value: T | undefined, at: string, role: string): T {
+  if (value !== undefined) return value;
+  throw new Failure('config/missing-part', {
+    expected: `\`${at}\` for ${role}`,
+    got: 'nothing',
+    fix: `add \`${at}\` to the config; see docs/config.md`,
+  });
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { codeOf } from './failure.ts';
+import { code, type Log } from './log.ts';
+
+/**
+ * Every business event has one function here, and one call site. What is not a parameter here cannot reach a log: no content, no
+ * names, no numbers of people, no error texts.
+ */
+export class Events {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  started(role: string, version: string): void {
+    this.#log.write('info', 'role.started', { role: code(role), version: code(version) });
+  }
+
+  stopping(role: string, signal: string): void {
+    this.#log.write('info', 'role.stopping', { role: code(role), signal: code(signal) });
+  }
+
+  fatal(role: string, error: unknown): void {
+    this.#log.write('error', 'role.fatal', { role: code(role), code: code(codeOf(error)) });
+  }
+
+  accountState(account: string, state: string, reasons: readonly string[]): void {
+    const level = state === 'capturing' || state === 'starting' ? 'info' : 'warn';
+    this.#log.write(level, 'account.state', {
+      account: code(account),
+      state: code(state),
+      reasons: code(reasons.join('.') || 'none'),
+    });
+  }
+
+  captured(account: string, intake: string, count: number): void {
+    this.#log.write('debug', 'account.captured', { account: code(account), intake: code(intake), count });
+  }
+
+  alarm(account: string | null, reason: string, count: number): void {
+    this.#log.write('warn', 'alarm', { account: account === null ? null : code(account), reason: code(reason), count });
+  }
+
+  trouble(where: string, reason: string): void {
+    this.#log.write('warn', 'trouble', { where: code(where), reason: code(reason) });
+  }
+
+  streamOpened(account: string, stream: string, cause: string): void {
+    this.#log.write('info', 'stream.opened', { account: code(account), stream: code(stream), cause: code(cause) });
+  }
+
+  spoolFound(state: string, count: number): void {
+    this.#log.write(state === 'new' ? 'info' : 'error', 'spool.found', { state: code(state), count });
+  }
+
+  spoolLevel(level: string, percent: number): void {
+    this.#log.write(level === 'normal' ? 'info' : 'error', 'spool.level', { level: code(level), percent });
+  }
+
+  shipped(records: number): void {
+    this.#log.write('debug', 'batch.shipped', { records });
+  }
+
+  receipts(streams: number): void {
+    this.#log.write('debug', 'receipt.accepted', { streams });
+  }
+
+  batchRefused(side: 'archiver' | 'connector', reason: string): void {
+    this.#log.write('error', 'batch.refused', { side: code(side), reason: code(reason) });
+  }
+
+  pruned(records: number): void {
+    this.#log.write('info', 'spool.pruned', { records });
+  }
+
+  logRecovered(size: number, segments: number): void {
+    this.#log.write('info', 'log.recovered', { size, segments });
+  }
+
+  segmentWritten(first: number, records: number, size: number, puts: number): void {
+    this.#log.write('info', 'segment.written', { first, records, size, puts });
+  }
+
+  readBack(leaves: number): void {
+    this.#log.write('info', 'pack.read-back', { leaves });
+  }
+
+  unscheduledClass(count: number): void {
+    this.#log.write('error', 'retention.unscheduled', { count });
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { pino, type Logger } from 'pino';
+import { wantsColour } from './environment.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Values a log line may carry: counts, codes, pseudonyms, labels. There is no member for text. */
+export type LogFields = Readonly<Record<string, number | boolean | null | Code>>;
+/** A word of ours: letters, digits and a few signs; never something a person wrote. */
+export type Code = string & { readonly Code: unique symbol };
+
+const CODE = /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,79}$/;
+
+/** Lets a string into a log line if it is a word of ours; anything else becomes its length. */
+export function code(text: string): Code {
+  return (CODE.test(text) ? text : `(${text.length}-characters)`) as Code;
+}
+
+export interface Log {
+  write(level: LogLevel, event: string, fields: LogFields): void;
+}
+
+/** One JSON object a line on standard error; a short coloured line where a person looks at a terminal. */
+export function openLog(level: LogLevel, stream: NodeJS.WriteStream = process.stderr): Log {
+  if (wantsColour(stream.isTTY === true)) return terminalLog(level, stream);
+  const destination = { write: (line: string): void => void stream.write(line) };
+  const logger: Logger = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' },
+    destination,
+  );
+  return { write: (at, event, fields) => logger[at](fields, event) };
+}
+
+const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+const COLOUR: Record<LogLevel, string> = { debug: '2', info: '36', warn: '33', error: '31' };
+
+function terminalLog(level: LogLevel, stream: NodeJS.WriteStream): Log {
+  return {
+    write: (at, event, fields) => {
+      if (RANK[at] < RANK[level]) return;
+      const time = new Date().toISOString().slice(11, 19);
+      const rest = Object.entries(fields).map(([name, value]) => ` \u001B[2m${name}=\u001B[0m${String(value)}`);
+      stream.write(`\u001B[2m${time}\u001B[0m \u001B[${COLOUR[at]}m${event}\u001B[0m${rest.join('')}\n`);
+    },
+  };
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Command } from 'commander';
+import { connect } from '../main/connect.ts';
+import { openDeployment, withConfig, type ConfigOption } from './command.ts';
+
+export function registerConnect(program: Command): void {
+  withConfig(program.command('connect'))
+    .description('Run the connector: capture, seal, spool, ship through Redis')
+    .action(async (options: ConfigOption) => {
+      const { config, events } = openDeployment(options);
+      await connect(config, events);
+    });
+}

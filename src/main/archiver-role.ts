@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Archiver, type ArchiverEvents } from '../archive/archiver.ts';
+import type { Schedule } from '../archive/schedule.ts';
+import type { ArchiveStore } from '../archive/store.ts';
+import { need, type Config } from '../base/config.ts';
+import type { Events } from '../base/events.ts';
+import { Failure } from '../base/failure.ts';
+import type { Running } from '../base/run.ts';
+import { readSigningKey } from '../base/secrets.ts';
+import type { Downlink } from '../queue/link.ts';
+import { signingKeyOf } from '../record/key.ts';
+import { addPeriod } from '../record/period.ts';
+import { assertNamed, type Trusted } from './trusted.ts';
+
+export interface ArchiverRole {
+  readonly config: Config;
+  readonly trusted: Trusted;
+  readonly store: ArchiveStore;
+  readonly downlink: Downlink;
+  readonly events: Events;
+  readonly running: Running;
+  /** The operator has confirmed locks that nobody can take back. */
+  readonly confirmedRetention: boolean;
+}
+
+const UNCONFIRMED_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
+  const { config, trusted, store, downlink, events, running } = role;
+  const logPath = need(config.keys.log, 'keys.log', 'the archiver');
+  const archiverPath = need(config.keys.archiver, 'keys.archiver', 'the archiver');
+  const [log, archiver] = [readSigningKey(logPath), readSigningKey(archiverPath)];
+  assertLogKey(trusted, signingKeyOf(log).id, logPath);
+  assertNamed(trusted.manifest, 'archiver', archiver, archiverPath);
+  const schedules = schedulesOf(config);
+  if (store.abilities.locks && !role.confirmedRetention) assertRevocable(schedules);
+  const { flushBytes, flushAfter, headsEvery, readBackAfter } = config.archive;
+  return Archiver.start({
+    store,
+    downlink,
+    origin: config.origin,
+    root: trusted.trust.root,
+    logKey: trusted.trust.log,
+    keys: { log, archiver, archiverPublic: signingKeyOf(archiver) },
+    manifest: trusted.document,
+    schedules,
+    rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
+    headsEveryMs: headsEvery,
+    readBackAfterMs: readBackAfter,
+    clock: Date.now,
+    events: archiverEvents(events),
+    onFatal: running.fatal,
+  });
+}
+
+function assertLogKey({ trust }: Trusted, id: string, where: string): void {
+  if (trust.log.key.id === id) return;
+  throw new Failure('config/key-unknown', {
+    expected: `the log key of the trust file, ${trust.log.key.id}`,
+    got: `key ${id}`,
+    where,
+  });
+}
+
+export function schedulesOf(config: Config): Schedule[] {
+  return config.retention.map((entry) => ({ ...entry, max: entry.max ?? entry.period }));
+}
+
+/** A lock of years is for ever until it ends: a typo must not get there unasked. */
+function assertRevocable(schedules: readonly Schedule[]): void {
+  const now = Date.now();
+  const long = schedules.find(
+    ({ mode, period }) => mode === 'COMPLIANCE' && addPeriod(now, period) - now > UNCONFIRMED_DAYS * DAY_MS,
+  );
+  if (long === undefined) return;
+  throw new Failure('config/retention-unconfirmed', {
+    expected: `a COMPLIANCE period of at most ${UNCONFIRMED_DAYS} days, or --confirm-retention`,
+    got: long.period,
+    where: `retention class ${long.class}`,
+    fix: 'check the schedules: nobody, not even the account owner, can shorten them; then start once with --confirm-retention',
+  });
+}
+
+function archiverEvents(events: Events): ArchiverEvents {
+  return {
+    recovered: (size, segments) => events.logRecovered(size, segments),
+    committed: ({ first, records, puts }, size) => events.segmentWritten(first, records, size, puts),
+    refused: (code) => events.batchRefused('archiver', code),
+    unscheduledClass: (count) => events.unscheduledClass(count),
+    readBack: (leaves) => events.readBack(leaves),
+    trouble: (what, code) => events.trouble(what, code),
+  };
+}

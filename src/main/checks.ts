@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { probeBucket } from '../archive/s3-store.ts';
+import type { Config } from '../base/config.ts';
+import { codeOf, Failure } from '../base/failure.ts';
+import { readSigningKey, readSymmetricKey } from '../base/secrets.ts';
+import { FormatError } from '../record/format-error.ts';
+import { signingKeyOf } from '../record/key.ts';
+import type { SignerRole } from '../record/manifest.ts';
+import { s3Config } from './stores.ts';
+import { assertNamed, readTrusted, type Trusted } from './trusted.ts';
+
+/** One line of the doctor's table. */
+export interface Check {
+  readonly area: string;
+  readonly check: string;
+  readonly level: 'ok' | 'note' | 'fail';
+  readonly expected: string;
+  readonly got: string;
+  readonly fix: string;
+}
+
+const ok = (area: string, check: string, got: string): Check => ({
+  area,
+  check,
+  level: 'ok',
+  expected: got,
+  got,
+  fix: '',
+});
+
+/** A failure as a line of the table: the same words the command itself would fail with. */
+export function failed(area: string, check: string, error: unknown): Check {
+  const { expected, got, fix } =
+    error instanceof Failure
+      ? { ...error.detail, fix: error.detail.fix ?? '' }
+      : error instanceof FormatError
+        ? { ...error, fix: '' }
+        : { expected: 'no error', got: codeOf(error), fix: '' };
+  return { area, check, level: 'fail', expected, got, fix };
+}
+
+function attempt(area: string, check: string, work: () => string): Check {
+  try {
+    return ok(area, check, work());
+  } catch (error) {
+    return failed(area, check, error);
+  }
+}
+
+export function checkTrust(config: Config): { checks: Check[]; trusted: Trusted | null } {
+  try {
+    const trusted = readTrusted(config);
+    const { manifest } = trusted;
+    const checks = [ok('keys', 'manifest', `number ${manifest.n}, signed by root ${trusted.trust.root.id}`)];
+    if (manifest.evaluation) {
+      checks.push({
+        area: 'keys',
+        check: 'evaluation',
+        level: 'note',
+        expected: 'each role’s key made by its holder',
+        got: 'all keys made on one machine',
+        fix: 'never for records: run `holdfast init` with public keys',
+      });
+    }
+    return { checks, trusted };
+  } catch (error) {
+    return { checks: [failed('keys', 'trust and manifest', error)], trusted: null };
+  }
+}
+
+/** Every key file that the config names: readable, private, and known to the manifest. */
+export function checkKeys({ keys }: Config, { trust, manifest }: Trusted): Check[] {
+  const checks: Check[] = [];
+  const signing = (role: SignerRole, path: string | undefined): void => {
+    if (path === undefined) return;
+    checks.push(
+      attempt('keys', role, () => {
+        const key = readSigningKey(path);
+        assertNamed(manifest, role, key, path);
+        return `${signingKeyOf(key).id}, named in the manifest`;
+      }),
+    );
+  };
+  signing('connector', keys.connector);
+  signing('archiver', keys.archiver);
+  const logPath = keys.log;
+  if (logPath !== undefined) {
+    checks.push(
+      attempt('keys', 'log', () => {
+        const { id } = signingKeyOf(readSigningKey(logPath));
+        if (id === trust.log.key.id) return `${id}, the one of the trust file`;
+        throw new Failure('config/key-unknown', { expected: `log key ${trust.log.key.id}`, got: id, where: logPath });
+      }),
+    );
+  }
+  for (const name of ['host', 'deployment'] as const) {
+    const path = keys[name];
+    if (path !== undefined) checks.push(attempt('keys', name, () => (readSymmetricKey(path), 'readable, 32 bytes')));
+  }
+  return checks;
+}
+
+export async function checkArchive({ archive }: Config): Promise<Check[]> {
+  if (archive.s3 === undefined) {
+    const directory = fileURLToPath(archive.url);
+    return [
+      attempt('archive', 'directory', () => (mkdirSync(directory, { recursive: true }), `${directory} can be written`)),
+      {
+        area: 'archive',
+        check: 'write once',
+        level: 'note',
+        expected: 'S3 Object Lock for records',
+        got: 'a directory: create-once, not WORM',
+        fix: 'for records use an s3:// archive',
+      },
+    ];
+  }
+  try {
+    const { findings } = await probeBucket(s3Config(archive.url, archive.s3));
+    return findings.map(({ check, level, expected, got, fix }) => ({
+      area: 'archive',
+      check,
+      level,
+      expected,
+      got,
+      fix,
+    }));
+  } catch (error) {
+    return [failed('archive', 'bucket', error)];
+  }
+}
+
+const OTHERS = 0o077;
+const FSYNC_ROUNDS = 20;
+const SLOW_FSYNC_MS = 20;
+const LOW_SPACE = 0.2;
+
+/** The spool's volume: private, roomy, and quick enough to acknowledge on. */
+export function checkSpool({ spool }: Config): Check[] {
+  if (spool === undefined) return [];
+  const { directory } = spool;
+  const space = attempt('spool', 'directory', () => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if ((statSync(directory).mode & OTHERS) === 0) return 'private';
+    throw new Failure('config/secret-readable', {
+      expected: 'mode 0700',
+      got: 'a directory that others may read',
+      where: directory,
+      fix: `chmod 700 ${directory}`,
+    });
+  });
+  if (space.level === 'fail') return [space];
+  const { blocks, bavail } = statfsSync(directory);
+  const free = bavail / blocks;
+  const room: Check = {
+    area: 'spool',
+    check: 'free space',
+    level: free < LOW_SPACE ? 'note' : 'ok',
+    expected: `at least ${LOW_SPACE * 100} %`,
+    got: `${Math.round(free * 100)} %`,
+    fix: free < LOW_SPACE ? 'enlarge the volume: above the upper watermark nothing is acknowledged' : '',
+  };
+  return [space, room, checkFsync(directory)];
+}
+
+function checkFsync(directory: string): Check {
+  const file = join(directory, `doctor-${process.pid}`);
+  const times: number[] = [];
+  const fd = openSync(file, 'wx', 0o600);
+  try {
+    for (let round = 0; round < FSYNC_ROUNDS; round += 1) {
+      const start = performance.now();
+      writeSync(fd, Buffer.alloc(4096));
+      fsyncSync(fd);
+      times.push(performance.now() - start);
+    }
+  } finally {
+    closeSync(fd);
+    rmSync(file);
+  }
+  const median = times.toSorted((a, b) => a - b)[FSYNC_ROUNDS / 2] as number;
+  const level = median > SLOW_FSYNC_MS ? 'note' : 'ok';
+  return {
+    area: 'spool',
+    check: 'fsync',
+    level,
+    expected: `at most ${SLOW_FSYNC_MS} ms`,
+    got: `${median.toFixed(1)} ms`,
+    fix: level === 'ok' ? '' : 'every acknowledgement waits for it: use a faster volume',
+  };
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Command, CommanderError } from 'commander';
+import { registerAccounts } from '../cli/accounts.ts';
+import { registerArchive } from '../cli/archive.ts';
+import { registerConnect } from '../cli/connect.ts';
+import { registerInit } from '../cli/init.ts';
+import { registerKeygen } from '../cli/keygen.ts';
+import { registerManifest } from '../cli/manifest.ts';
+import { explain } from '../cli/output.ts';
+import { registerUp } from '../cli/up.ts';
+import { VERSION } from './version.ts';
+
+const EXIT_FAILED = 2;
+
+const program = new Command('holdfast')
+  .description('Archives an agency’s messages: sealed at capture, chained, written once, checkable by anyone')
+  .version(VERSION)
+  .exitOverride();
+registerKeygen(program);
+registerInit(program);
+registerManifest(program);
+registerUp(program);
+registerConnect(program);
+registerArchive(program);
+registerAccounts(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = EXIT_FAILED;
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../base/config.ts';
+import { codeOf, Failure } from '../base/failure.ts';
+import { signingKeyOf } from '../record/key.ts';
+import { openManifest, signersOf, type Manifest, type SignerRole } from '../record/manifest.ts';
+import { parseTrust, type Trust } from '../record/trust.ts';
+
+/** What a role believes in: the trust file, and the manifest its root signed. */
+export interface Trusted {
+  readonly trust: Trust;
+  readonly manifest: Manifest;
+  /** The manifest as signed, one line. */
+  readonly document: string;
+}
+
+export function readTrust(path: string): Trust {
+  return parseTrust(readText(path, 'a trust file'));
+}
+
+export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'>): Trusted {
+  const trust = readTrust(config.trust);
+  if (trust.origin !== config.origin) {
+    throw new Failure('config/trust', {
+      expected: `a trust file for ${config.origin}`,
+      got: `one for ${trust.origin}`,
+      where: config.trust,
+    });
+  }
+  const document = readText(config.manifest, 'a signed manifest').trim();
+  const manifest = openManifest(document, trust.root);
+  if (manifest.origin !== config.origin) {
+    throw new Failure('config/trust', {
+      expected: `a manifest for ${config.origin}`,
+      got: `one for ${manifest.origin}`,
+      where: config.manifest,
+    });
+  }
+  return { trust, manifest, document };
+}
+
+function readText(path: string, expected: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new Failure('config/missing', {
+      expected,
+      got: codeOf(cause),
+      where: path,
+      fix: 'run `holdfast init`',
+      cause,
+    });
+  }
+}
+
+/** Throws `config/key-unknown` unless the manifest names this key in this role: what it signed would be refused everywhere. */
+export function assertNamed(manifest: Manifest, role: SignerRole, key: KeyObject, where: string): void {
+  const { id } = signingKeyOf(key);
+  if (signersOf(manifest, role).has(id)) return;
+  throw new Failure('config/key-unknown', {
+    expected: `a key that the manifest names as ${role}`,
+    got: `key ${id}`,
+    where,
+    fix: 'have the root sign a manifest with this key (`holdfast manifest`), or use the right key file',
+  });
+}

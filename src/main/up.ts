@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Config } from '../base/config.ts';
+import type { Events } from '../base/events.ts';
+import { runRole } from '../base/run.ts';
+import { InProcessLink } from '../queue/in-process.ts';
+import { startArchiver } from './archiver-role.ts';
+import { startConnector } from './connector-role.ts';
+import { openArchive } from './stores.ts';
+import { readTrusted } from './trusted.ts';
+import { VERSION } from './version.ts';
+
+/** All roles in one process, with a direct hand-over between them: no services, the same code. */
+export async function up(config: Config, events: Events, confirmedRetention: boolean): Promise<void> {
+  const trusted = readTrusted(config);
+  await runRole('up', events, async (running, parts) => {
+    const store = parts.use(await openArchive(config.archive));
+    const link = new InProcessLink();
+    const downlink = parts.use(link.downlink());
+    parts.use(await startArchiver({ config, trusted, store, downlink, events, running, confirmedRetention }));
+    await startConnector(
+      { config, trusted, events, running, uplink: async (connector) => link.uplink(connector) },
+      parts,
+    );
+    events.started('up', VERSION);
+  });
+}
