@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
 import { byteSize, duration } from './duration.ts';
 import { codeOf, Failure } from './failure.ts';
@@ -15,9 +16,9 @@ const label = z
   );
 const origin = z
   .string()
-  .regex(
-    /^[a-z0-9][a-z0-9.-]{0,63}(?:\/[a-z0-9][a-z0-9.-]{0,63}){0,7}$/,
-    'expected a name such as records.agency.example/holdfast/2026',
+  .refine(
+    isOrigin,
+    'expected a name such as records.agency.example/holdfast/2026, none of its parts a folder of the archive',
   );
 const path = z.string().min(1);
 const retentionClass = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, 'expected a class such as GRS-6.1-011');

@@ -4,6 +4,7 @@ import type { Hex128, Hex256 } from './entry-types.ts';
 import { FormatError } from './format-error.ts';
 import { sha256Hex } from './hash.ts';
 import { signBytes, verifyBytes, type SigningKey } from './key.ts';
+import { ORIGIN_PATTERN } from './origin.ts';
 
 /** A batch holds at most this many records and, payloads included, about this many bytes. */
 export const MAX_BATCH_RECORDS = 256;
@@ -30,7 +31,8 @@ export interface BatchStatement extends Batch {
 const CONTEXT = 'holdfast batch v1';
 const PATTERN = new RegExp(
   `^\\{"count":([1-9][0-9]{0,2}),"ctx":"${CONTEXT}","first":(0|[1-9][0-9]{0,14}),"gen":(0|[1-9][0-9]{0,14}),` +
-    '"key":"([0-9a-f]{32})","last":"([0-9a-f]{64})","origin":"([a-z0-9./-]{1,600})",' +
+    '"key":"([0-9a-f]{32})","last":"([0-9a-f]{64})",' +
+    `"origin":"(${ORIGIN_PATTERN})",` +
     '"sig":"([A-Za-z0-9+/]{85}[AQgw]==)","stream":"([0-9a-f]{32})"\\}$',
 );
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { EntryType } from './entry-types.ts';
+import { ORIGIN_PATTERN } from './origin.ts';
 import {
   APPS,
   CLOSE_REASONS,
@@ -23,7 +24,7 @@ const hex256 = '"[0-9a-f]{64}"';
 const integer = '(?:0|[1-9][0-9]{0,14})';
 const seconds = '"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"';
 const retentionClass = '"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"';
-const origin = '"[a-z0-9][a-z0-9.-]{0,63}(?:/[a-z0-9][a-z0-9.-]{0,63}){0,7}"';
+const origin = `"${ORIGIN_PATTERN}"`;
 /** Printable ASCII without quote and backslash: what JCS writes without escapes. */
 const text = '"[ !#-\\[\\]-~]{1,200}"';
 /** Base64 of 64 bytes; its last character has four bits that no byte uses, so only four spell it canonically. */

@@ -9,6 +9,7 @@ import { leafHash, sha256Hex, type Hash } from './hash.ts';
 export const MAX_ENTRY_BYTES = 4096;
 /** A body over this becomes an object named in `obj`. */
 export const MAX_BODY_BYTES = 65_536;
+const BODY_LENGTHS = `a body of at most ${MAX_BODY_BYTES} bytes`;
 
 const patterns = Object.fromEntries(
   Object.keys(GRAMMAR).map((type) => [type, new RegExp(entryPattern(type as EntryType))]),
@@ -79,13 +80,17 @@ function assertRules(entry: Entry): void {
     case 'content':
     case 'media':
     case 'access':
-      return rule(entry, entry.body.n <= MAX_BODY_BYTES, `a body of at most ${MAX_BODY_BYTES} bytes`);
+      return rule(entry, entry.body.n <= MAX_BODY_BYTES, BODY_LENGTHS);
     case 'gap':
       return assertGap(entry);
     case 'hole':
       return rule(entry, entry.count > 0, 'a count above 0');
     case 'beat':
-      return rule(entry, entry.part[0] >= 1 && entry.part[0] <= entry.part[1], 'part k of n');
+      rule(entry, entry.part[0] >= 1 && entry.part[0] <= entry.part[1], 'part k of n');
+      return rule(entry, isSorted(entry.heads.map(([stream]) => stream)), 'streams in ascending order, each once');
+    case 'hold':
+    case 'disposition':
+      return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
     case 'pack':
     case 'repack':
       return rule(entry, isAscending(entry.leaves), 'ascending, disjoint, non-empty leaf ranges');
@@ -99,12 +104,16 @@ function assertRules(entry: Entry): void {
 function assertGap(gap: GapEntry): void {
   const sealed = [gap.body, gap.com, gap.epoch, gap.i, gap.ret].filter((field) => field !== undefined).length;
   rule(gap, sealed === 0 || sealed === 5, 'all members of a sealed part or none');
-  rule(gap, gap.body === undefined || gap.body.n <= MAX_BODY_BYTES, `a body of at most ${MAX_BODY_BYTES} bytes`);
+  rule(gap, gap.body === undefined || gap.body.n <= MAX_BODY_BYTES, BODY_LENGTHS);
   rule(
     gap,
     (gap.state === 'open') === (gap.ref === undefined) || gap.state === 'final',
     'ref in a gap that closes another',
   );
+}
+
+function isSorted(names: readonly string[]): boolean {
+  return names.every((name, index) => index === 0 || (names[index - 1] as string) < name);
 }
 
 function isAscending(ranges: readonly (readonly [number, number])[]): boolean {

@@ -14,6 +14,7 @@ import {
   type KeyId,
   type SigningKey,
 } from './key.ts';
+import { isOrigin } from './origin.ts';
 
 /** Who may do what, by signing key. */
 export const SIGNER_ROLES = ['archiver', 'connector', 'officer', 'reader', 'witness'] as const;
@@ -114,7 +115,7 @@ function malformed(expected: string): FormatError {
 /** Shape and rules: known roles, good keys, at least a reader and an escrow recipient. */
 function assertManifest(manifest: Manifest): void {
   const { origin, n, at, previous, evaluation, recipients, signers } = manifest;
-  if (typeof origin !== 'string' || !Number.isSafeInteger(n) || n < 0 || !matches(SECONDS, at)) {
+  if (!isOrigin(origin) || !Number.isSafeInteger(n) || n < 0 || !matches(SECONDS, at)) {
     throw malformed('origin, number and time');
   }
   if (n === 0 ? previous !== null : !matches(HEX_256, previous)) throw malformed('a link to the manifest before');

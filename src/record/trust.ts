@@ -2,6 +2,7 @@
 import { FormatError } from './format-error.ts';
 import { parseSigningKeyText, type SigningKey } from './key.ts';
 import { parseVerifierKey, type NoteKey } from './note.ts';
+import { isOrigin } from './origin.ts';
 
 /** What a verifier starts from: reached by a way of its own, never from the archive. */
 export interface Trust {
@@ -30,7 +31,7 @@ export function parseTrust(text: string): Trust {
     throw new FormatError('format/trust', 'a JSON trust file', 'other text');
   }
   const { v, origin, root, log } = file ?? {};
-  if (v !== 1 || typeof origin !== 'string' || typeof root !== 'string' || typeof log !== 'string') {
+  if (v !== 1 || !isOrigin(origin) || typeof root !== 'string' || typeof log !== 'string') {
     throw new FormatError('format/trust', 'v, origin, root and log', 'another object');
   }
   const logKey = parseVerifierKey(log);

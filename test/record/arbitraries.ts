@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { Batch } from '../../src/record/batch.ts';
 import type { Entry, EntryType, LeafRange, StreamHead } from '../../src/record/entry-types.ts';
+import { isOrigin } from '../../src/record/origin.ts';
 import { toSeconds } from '../../src/record/period.ts';
 import * as words from '../../src/record/vocabulary.ts';
 
@@ -30,7 +31,8 @@ const after = (first: string, rest: string, most: number): fc.Arbitrary<string> 
 export const retentionClass = after(LOWER + UPPER, `${LOWER}${UPPER}._-`, 40);
 export const origin = fc
   .array(after(LOWER, `${LOWER}.-`, 64), { minLength: 1, maxLength: 8 })
-  .map((labels) => labels.join('/'));
+  .map((labels) => labels.join('/'))
+  .filter(isOrigin);
 const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).filter(
   (c) => !'"\\'.includes(c),
 );
@@ -46,12 +48,19 @@ export const period = fc
   .map((parts) => `P${parts.join('')}`)
   .filter((value) => value !== 'P');
 
+/** In ascending order of name, each name once. */
+function sortedBy<T>(items: readonly T[], name: (item: T) => string): T[] {
+  return [...new Map(items.map((item) => [name(item), item])).values()].toSorted((a, b) =>
+    name(a) < name(b) ? -1 : 1,
+  );
+}
+
 const bytesRef = fc.record({ h: hex256, n: count });
 const bodyRef = fc.record({ h: hex256, n: bodyLength });
 const head: fc.Arbitrary<StreamHead> = fc.record({ id: hex256, seq: count, stream: hex128 });
 const some = <T>(item: fc.Arbitrary<T>, most: number, least = 1): fc.Arbitrary<T[]> =>
   fc.array(item, { minLength: least, maxLength: most });
-const approvals = some(fc.record({ key: hex128, sig: signature }), 8);
+const approvals = some(fc.record({ key: hex128, sig: signature }), 8).map((all) => sortedBy(all, ({ key }) => key));
 
 /** Ascending, disjoint, not empty. */
 const leaves: fc.Arbitrary<LeafRange[]> = some(fc.tuple(fc.nat({ max: 9 }), fc.integer({ min: 1, max: 99 })), 64).map(
@@ -128,7 +137,7 @@ export const ENTRIES: { readonly [T in EntryType]: Of<T> } = {
     })
     .map(({ base, heads, part: of }) => ({
       ...base,
-      heads: heads.heads.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      heads: sortedBy(heads.heads, ([stream]) => stream),
       part: of,
     })),
   gap,

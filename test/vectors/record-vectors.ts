@@ -81,7 +81,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   store: { ...inLog, t: 'store', create: 'if-none-match', hold: true, kind: 's3', locks: true },
   retention: { ...inLog, t: 'retention', authority: 'NARA GRS 6.1', class: 'GRS-6.1-011', max: 'P30Y', mode: 'COMPLIANCE', period: 'P7Y' },
   hold: { ...inLog, t: 'hold', by: [approval('officer')], hold: hexOf('hold', 32), matter: 'No. 1', objects: ref('list', 99), state: 'placed' },
-  disposition: { ...inLog, t: 'disposition', authority: 'SF-115', by: [approval('a'), approval('b')], objects: ref('list', 99) },
+  disposition: { ...inLog, t: 'disposition', authority: 'SF-115', by: [approval('a'), approval('b')].toSorted((a, b) => (a.key < b.key ? -1 : 1)), objects: ref('list', 99) },
 };
 
 const good = Object.fromEntries(Object.entries(ENTRIES).map(([name, entry]) => [name, encodeEntry(entry)]));
