@@ -10,7 +10,10 @@ interface Reading {
   readonly steadyMs: number;
 }
 
-/** The server's clock as its `Date` headers tell it. Never ahead of the server: a retention computed from it is never too short by our clock. */
+/**
+ * The server's clock as its `Date` headers tell it. Never ahead of the server: a retention computed from it is never too short
+ * by our clock.
+ */
 export class ServerClock {
   readonly #now: () => number;
   readonly #steady: () => number;

@@ -4,10 +4,11 @@ import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../base/failure.ts';
 import { answerOf, s3Failure } from './s3-failure.ts';
-import { getObject, headObject, putRetention } from './s3-objects.ts';
+import { getObject, headObject, lengthenLock } from './s3-objects.ts';
 import { findWinner, type Winner } from './s3-versions.ts';
 import type { S3Wire } from './s3-wire.ts';
-import { covers, joined, shown, untilDate } from './store-lock.ts';
+import { bodyCheck, type BodyCheck, checkFields, md5Of } from './store-digest.ts';
+import { covers, joined, lockIgnored, untilDate } from './store-lock.ts';
 import type { Created, Lock, ObjectState, StoreAbilities } from './store.ts';
 
 const CONFLICT_ATTEMPTS = 6;
@@ -56,7 +57,7 @@ export async function putLocked(
   key: string,
   bytes: Uint8Array,
   lock: Lock,
-  checks: { readonly md5?: string; readonly sha256?: string },
+  check: BodyCheck,
 ): Promise<PutOutcome> {
   const command = new PutObjectCommand({
     ...wire.place(key),
@@ -65,8 +66,7 @@ export async function putLocked(
     IfNoneMatch: '*',
     ObjectLockMode: lock.mode,
     ObjectLockRetainUntilDate: untilDate(lock, key),
-    ...(checks.md5 === undefined ? {} : { ContentMD5: checks.md5 }),
-    ...(checks.sha256 === undefined ? {} : { ChecksumSHA256: checks.sha256 }),
+    ...checkFields(check),
   });
   return wire.write(key, 'outcome', bytes.length, async (client, options) => {
     try {
@@ -94,11 +94,10 @@ async function putUntilSettled(
   content: Content,
   lock: Lock,
 ): Promise<PutOutcome> {
-  const checks = abilities.checksumSha256
-    ? { sha256: Buffer.from(content.sha256, 'hex').toString('base64') }
-    : { md5: hash('md5', content.bytes, 'base64') };
+  const md5 = abilities.checksumSha256 ? null : md5Of(content.bytes);
+  const check = bodyCheck(content.sha256, md5, abilities.checksumSha256);
   for (let attempt = 1; ; attempt += 1) {
-    const put = await putLocked(wire, key, content.bytes, lock, checks);
+    const put = await putLocked(wire, key, content.bytes, lock, check);
     if (put.kind !== 'conflict') return put;
     if (attempt === CONFLICT_ATTEMPTS) {
       throw new Failure('store/unreachable', { expected: 'the race at the key to end', got: '409', where: key });
@@ -147,21 +146,8 @@ async function judge(
   if (winner.size !== content.bytes.length) return lost;
   const kept = await stateWithHash(wire, abilities, key, winner);
   if (kept?.sha256 !== content.sha256) return lost;
-  if (!covers(kept.lock, lock)) await lengthen(wire, key, winner.version, kept.lock, lock);
+  if (!covers(kept.lock, lock)) await lengthenLock(wire, key, winner.version, joined(kept.lock, lock));
   return { won: true, version: winner.version };
-}
-
-/** Racers with the same bytes may lengthen at the same time: the one with the earlier date is refused and finds the later one kept. */
-async function lengthen(wire: S3Wire, key: string, version: string, present: Lock | null, lock: Lock): Promise<void> {
-  try {
-    await putRetention(wire, key, version, joined(present, lock));
-  } catch (error) {
-    const now = await headObject(wire, key, version);
-    if (covers(now?.lock ?? null, lock)) return;
-    throw error;
-  }
-  const now = await headObject(wire, key, version);
-  if (!covers(now?.lock ?? null, lock)) throw lockIgnored(key, lock, now?.lock ?? null);
 }
 
 /** By HEAD where the server keeps the hash, otherwise by reading the bytes back. */
@@ -176,13 +162,4 @@ async function stateWithHash(
     if (state === null || state.sha256 !== null) return state;
   }
   return (await getObject(wire, key, version, size))?.state ?? null;
-}
-
-export function lockIgnored(where: string, asked: Lock, kept: Lock | null): Failure {
-  return new Failure('store/lock-ignored', {
-    expected: shown(asked),
-    got: shown(kept),
-    where,
-    fix: 'use a server that honours lock headers, and allow s3:GetObjectRetention',
-  });
 }

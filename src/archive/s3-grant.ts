@@ -3,6 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { s3Failure } from './s3-failure.ts';
 import type { S3Wire } from './s3-wire.ts';
+import { bodyCheck, checkFields, checkHeaders } from './store-digest.ts';
 import { untilDate, untilFrom } from './store-lock.ts';
 import type { Lock, ObjectDigest, UploadGrant } from './store.ts';
 
@@ -17,30 +18,26 @@ export async function presignUpload(
   lock: Lock,
   options: { readonly grantSeconds: number; readonly nowMs: number; readonly checksumSha256: boolean },
 ): Promise<UploadGrant> {
-  const checksum = options.checksumSha256 ? Buffer.from(sha256, 'hex').toString('base64') : undefined;
+  const check = bodyCheck(sha256, md5, options.checksumSha256);
   const headers = {
     'content-length': String(size),
-    'content-md5': md5,
     'if-none-match': '*',
     'x-amz-object-lock-mode': lock.mode,
     'x-amz-object-lock-retain-until-date': lock.until,
-    ...(checksum === undefined ? {} : { 'x-amz-checksum-sha256': checksum }),
+    ...checkHeaders(check),
   };
   const command = new PutObjectCommand({
     ...wire.place(key),
     ContentLength: size,
-    ContentMD5: md5,
     IfNoneMatch: '*',
     ObjectLockMode: lock.mode,
     ObjectLockRetainUntilDate: untilDate(lock, key),
-    ...(checksum === undefined ? {} : { ChecksumSHA256: checksum }),
+    ...checkFields(check),
   });
-  const names = new Set(Object.keys(headers));
   try {
     const url = await getSignedUrl(wire.client, command, {
       expiresIn: options.grantSeconds,
-      unhoistableHeaders: names,
-      signableHeaders: new Set([...names, 'host']),
+      unhoistableHeaders: new Set(Object.keys(headers)),
     });
     return { key, sha256, size, url, headers, expires: untilFrom(options.nowMs + (options.grantSeconds - 1) * 1000) };
   } catch (error) {

@@ -8,11 +8,15 @@ import {
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../base/failure.ts';
 import { s3Failure } from './s3-failure.ts';
 import type { S3Wire } from './s3-wire.ts';
-import { lockFrom, untilDate } from './store-lock.ts';
+import { covers, lockFrom, lockIgnored, untilDate } from './store-lock.ts';
 import { type Lock, MAX_READ_BYTES, type ObjectState } from './store.ts';
+
+const LENGTHEN_ATTEMPTS = 4;
+const LENGTHEN_PAUSE_MS = 100;
 
 /** An empty version is the current one. */
 export interface Fetched {
@@ -49,7 +53,6 @@ export async function getObject(wire: S3Wire, key: string, version: string, size
         });
       }
       const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
-      if (bytes.length !== announced) throw cutShort(key, announced, bytes.length);
       return { bytes, state: stateFrom(key, version, answer, hash('sha256', bytes, 'hex')) };
     });
   } catch (error) {
@@ -60,16 +63,19 @@ export async function getObject(wire: S3Wire, key: string, version: string, size
 
 /**
  * The bytes of a version, asked for when the first chunk is: a stream nobody reads holds no connection. The deadline of a call
- * does not apply, a connection without a byte for too long ends it.
+ * does not apply, a connection without a byte for too long ends it. `size` is what a listing said, if there was one.
  */
-export async function* streamObject(wire: S3Wire, key: string, version: string): AsyncGenerator<Uint8Array> {
+export async function* streamObject(
+  wire: S3Wire,
+  key: string,
+  version: string,
+  size: number | null,
+): AsyncGenerator<Uint8Array> {
   let received = 0;
-  let announced = 0;
   try {
     const answer = await wire.read(key, 0, (client) =>
       client.send(new GetObjectCommand({ ...wire.place(key), ...named(version) })),
     );
-    announced = answer.ContentLength ?? 0;
     for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
       received += chunk.length;
       yield chunk;
@@ -77,15 +83,40 @@ export async function* streamObject(wire: S3Wire, key: string, version: string):
   } catch (error) {
     throw s3Failure(error, key, 'nothing');
   }
-  if (received !== announced) throw cutShort(key, announced, received);
+  assertWhole(key, size, received);
 }
 
-/** A late arrival can only lengthen, so a lost answer is harmless. */
-export async function putRetention(wire: S3Wire, key: string, version: string, lock: Lock): Promise<void> {
+/** A body shorter than its headers say ends in an error by itself; this is about headers that lie. */
+export function assertWhole(where: string, size: number | null, received: number): void {
+  if (size === null || size === received) return;
+  throw new Failure('store/unreachable', { expected: `${size} bytes as listed`, got: `${received}`, where });
+}
+
+/**
+ * Lengthens until the server shows it. A late arrival can only lengthen, so repeating is harmless, and it is needed: of racers some
+ * servers fail all but one with 500, and the one with the earlier date is refused and finds the later one kept.
+ */
+export async function lengthenLock(wire: S3Wire, key: string, version: string, lock: Lock): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const failed = await putRetention(wire, key, version, lock);
+    const kept = (await headObject(wire, key, version))?.lock ?? null;
+    if (covers(kept, lock)) return;
+    if (failed === null) throw lockIgnored(key, lock, kept);
+    if (attempt === LENGTHEN_ATTEMPTS || failed.code !== 'store/unreachable') throw failed;
+    await sleep(LENGTHEN_PAUSE_MS * attempt);
+  }
+}
+
+async function putRetention(wire: S3Wire, key: string, version: string, lock: Lock): Promise<Failure | null> {
   const Retention = { Mode: lock.mode, RetainUntilDate: untilDate(lock, key) };
-  await wire.write(key, 'harmless', 0, (client, options) =>
-    client.send(new PutObjectRetentionCommand({ ...wire.place(key), ...named(version), Retention }), options),
-  );
+  try {
+    await wire.write(key, 'harmless', 0, (client, options) =>
+      client.send(new PutObjectRetentionCommand({ ...wire.place(key), ...named(version), Retention }), options),
+    );
+    return null;
+  } catch (error) {
+    return s3Failure(error, key, 'harmless');
+  }
 }
 
 /** A late arrival can undo what came after it, so a lost answer is an unknown outcome. */
@@ -127,8 +158,4 @@ function discard(answer: GetObjectCommandOutput): void {
   const body: unknown = answer.Body;
   if (body !== null && typeof body === 'object' && 'destroy' in body && typeof body.destroy === 'function')
     body.destroy();
-}
-
-function cutShort(where: string, expected: number, got: number): Failure {
-  return new Failure('store/unreachable', { expected: `${expected} bytes`, got: `${got}`, where });
 }

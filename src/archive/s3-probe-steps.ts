@@ -8,6 +8,7 @@ import { fail, fine, note, type ProbeFinding } from './s3-probe-finding.ts';
 import { putPresigned } from './s3-upload.ts';
 import { findWinner, listVersions } from './s3-versions.ts';
 import type { S3Wire } from './s3-wire.ts';
+import { type BodyCheck, md5Of } from './store-digest.ts';
 import { covers, shown } from './store-lock.ts';
 import type { Lock, StoreAbilities } from './store.ts';
 
@@ -55,8 +56,15 @@ export async function probeLock({ wire, folder, lock }: ProbeSite): Promise<Step
 export async function probeDigest(site: ProbeSite, digest: 'sha256' | 'md5'): Promise<Step<boolean>> {
   const header = digest === 'sha256' ? 'x-amz-checksum-sha256' : 'content-md5';
   const check = `wrong ${header}`;
+  const { [digest]: wrong } = digests(OTHER);
+  if (wrong === undefined) {
+    return {
+      finding: note(check, 'refused', 'not tried in FIPS mode', 'nothing: reading back takes its place'),
+      value: false,
+    };
+  }
   const refused = await refuses(() =>
-    putLocked(site.wire, `${site.folder}${digest}`, BYTES, site.lock, { [digest]: digests(OTHER)[digest] }),
+    putLocked(site.wire, `${site.folder}${digest}`, BYTES, site.lock, { [digest]: wrong }),
   );
   if (refused) return { finding: fine(check, 'refused'), value: true };
   const fix =
@@ -118,7 +126,7 @@ export async function probeGrant(site: ProbeSite, checksumSha256: boolean): Prom
   const { wire, lock } = site;
   const check = 'presigned PUT';
   const key = `${site.folder}grant`;
-  const digest = { sha256: hash('sha256', BYTES, 'hex'), md5: hash('md5', BYTES, 'base64'), size: BYTES.length };
+  const digest = { sha256: hash('sha256', BYTES, 'hex'), md5: md5Of(BYTES) ?? '', size: BYTES.length };
   const { url, headers } = await presignUpload(wire, key, digest, lock, {
     grantSeconds: 60,
     nowMs: Date.now(),
@@ -145,8 +153,10 @@ export async function probeGrant(site: ProbeSite, checksumSha256: boolean): Prom
   };
 }
 
-function digests(bytes: Uint8Array): { md5: string; sha256: string } {
-  return { md5: hash('md5', bytes, 'base64'), sha256: hash('sha256', bytes, 'base64') };
+/** Both headers: what a server does not know it ignores. */
+function digests(bytes: Uint8Array): BodyCheck {
+  const md5 = md5Of(bytes);
+  return { sha256: hash('sha256', bytes, 'base64'), ...(md5 === null ? {} : { md5 }) };
 }
 
 async function refuses(put: () => Promise<PutOutcome>): Promise<boolean> {

@@ -56,13 +56,9 @@ function tuned<A extends http.Agent>(
   const keep = agent.keepSocketAlive.bind(agent);
   agent.keepSocketAlive = (socket) => {
     const kept = keep(socket);
-    setIdle(socket, freeMs);
+    // The agent closes a connection that times out, but only if nobody uses it.
+    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(freeMs);
     return kept;
-  };
-  const reuse = agent.reuseSocket.bind(agent);
-  agent.reuseSocket = (socket, request) => {
-    setIdle(socket, 0);
-    reuse(socket, request);
   };
   return agent;
 }
@@ -77,9 +73,4 @@ function limitConnecting(socket: Duplex, connected: string, timeoutMs: number): 
   };
   socket.once(connected, stop);
   socket.once('close', stop);
-}
-
-/** The agent closes a free connection that times out; one in use is the request's own business. */
-function setIdle(socket: Duplex, idleMs: number): void {
-  if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(idleMs);
 }

@@ -3,9 +3,9 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
 import { assertUsable, probeStore, type ProbeReport } from './probe.ts';
-import { createOnce, lockIgnored } from './s3-create.ts';
+import { createOnce } from './s3-create.ts';
 import { presignUpload } from './s3-grant.ts';
-import { getObject, headObject, putLegalHold, putRetention, streamObject } from './s3-objects.ts';
+import { assertWhole, getObject, headObject, lengthenLock, putLegalHold, streamObject } from './s3-objects.ts';
 import { findWinner, listVersions } from './s3-versions.ts';
 import { type S3StoreConfig, S3Wire } from './s3-wire.ts';
 import { assertDerived, assertKey, assertLocked, assertPrefix, objectClass } from './store-key.ts';
@@ -98,16 +98,18 @@ class S3Store implements ArchiveStore {
 
   async read(key: string): Promise<StoredObject | null> {
     const winner = await this.#winning(key);
-    const found = winner === null ? null : await getObject(this.#wire, key, winner.version, winner.size);
-    return found === null ? null : { bytes: found.bytes, version: found.state.version };
+    const found = winner === null ? null : await getObject(this.#wire, key, winner.version, winner.size ?? 0);
+    if (winner === null || found === null) return null;
+    assertWhole(key, winner.size, found.bytes.length);
+    return { bytes: found.bytes, version: found.state.version };
   }
 
   async readStream(key: string, version: string): Promise<AsyncIterable<Uint8Array>> {
     assertKey(key);
-    if (version !== '') return streamObject(this.#wire, key, version);
+    if (version !== '') return streamObject(this.#wire, key, version, null);
     const winner = await this.#winning(key);
     if (winner === null) throw notFound(key);
-    return streamObject(this.#wire, key, winner.version);
+    return streamObject(this.#wire, key, winner.version, winner.size);
   }
 
   async *listVersions(prefix: string, after = ''): AsyncGenerator<ObjectVersion> {
@@ -134,9 +136,7 @@ class S3Store implements ArchiveStore {
       });
     }
     if (covers(present.lock, lock)) return;
-    await putRetention(this.#wire, key, present.version, lock);
-    const kept = await headObject(this.#wire, key, present.version);
-    if (!covers(kept?.lock ?? null, lock)) throw lockIgnored(key, lock, kept?.lock ?? null);
+    await lengthenLock(this.#wire, key, present.version, lock);
   }
 
   async setLegalHold(key: string, version: string, on: boolean): Promise<void> {
@@ -187,9 +187,9 @@ class S3Store implements ArchiveStore {
   }
 
   /** Of a derived object the current version, which the empty name stands for. */
-  async #winning(key: string): Promise<{ version: string; size: number } | null> {
+  async #winning(key: string): Promise<{ version: string; size: number | null } | null> {
     assertKey(key);
-    return objectClass(key) === 'derived' ? { version: '', size: 0 } : findWinner(this.#wire, key);
+    return objectClass(key) === 'derived' ? { version: '', size: null } : findWinner(this.#wire, key);
   }
 
   async #present(key: string, version: string): Promise<ObjectState> {

@@ -44,8 +44,8 @@ export async function* listVersions(
 }
 
 /**
- * The version that was first, or null if there is none: the last one in the order of the listing that is no delete marker. Dates
- * would not do, since servers take them before the race is decided.
+ * The version that was first, or null if there is none: the last one in the order of the listing that is no delete marker.
+ * Dates would not do, since servers take them before the race is decided.
  */
 export async function findWinner(wire: S3Wire, key: string): Promise<Winner | null> {
   const pageSize = Math.min(KEY_PAGE, wire.pageSize);
@@ -73,7 +73,9 @@ async function fetchPage(wire: S3Wire, prefix: string, from: Marker | null, page
   });
 }
 
-/** An empty or foreign body parses as a listing of nothing, and nothing listed is a statement: so the page must say what it is. */
+/**
+ * An empty or foreign body parses as a listing of nothing, and nothing listed is a statement: so the page must say what it is.
+ */
 function assertListing(page: ListObjectVersionsCommandOutput, prefix: string): void {
   if (page.IsTruncated !== undefined && (page.Prefix ?? '') === prefix) return;
   throw new Failure('store/unreachable', { expected: 'a listing of versions', got: 'another document' });
@@ -82,11 +84,14 @@ function assertListing(page: ListObjectVersionsCommandOutput, prefix: string): v
 function nextMarker(wire: S3Wire, page: ListObjectVersionsCommandOutput, from: Marker | null): Marker {
   const key = page.NextKeyMarker?.slice(wire.prefix.length);
   const version = page.NextVersionIdMarker;
-  if (key !== undefined && (key !== from?.key || version !== from.version)) return { key, version: undefined };
+  if (key !== undefined && (key !== from?.key || version !== from.version)) return { key, version };
   throw new Failure('store/unexpected-answer', { expected: 'a marker that moves on', got: 'the same place again' });
 }
 
-/** The SDK hands out versions and delete markers apart. Each keeps the server's order, which is what decides; dates only interleave. */
+/**
+ * The SDK hands out versions and delete markers apart. Each keeps the server's order, which is what decides; dates only
+ * interleave.
+ */
 function merged(wire: S3Wire, page: ListObjectVersionsCommandOutput): ObjectVersion[] {
   const all: ObjectVersion[] = [];
   const markers = [...(page.DeleteMarkers ?? [])];

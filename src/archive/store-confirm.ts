@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createHash } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
-import { covers, joined, shown } from './store-lock.ts';
+import { covers, joined, lockIgnored } from './store-lock.ts';
 import type { ArchiveStore, Lock, ObjectState, UploadGrant } from './store.ts';
 
 /**
@@ -29,7 +29,7 @@ export async function confirmUpload(
 }
 
 async function lengthened(store: ArchiveStore, { key, version, lock: kept }: ObjectState, asked: Lock): Promise<Lock> {
-  if (kept === null) throw new Failure('store/lock-ignored', { expected: shown(asked), got: shown(kept), where: key });
+  if (kept === null) throw lockIgnored(key, asked, kept);
   if (covers(kept, asked)) return kept;
   const longer = joined(kept, asked);
   await store.extend(key, version, longer);

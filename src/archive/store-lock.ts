@@ -61,3 +61,12 @@ export function joined(kept: Lock | null, asked: Lock): Lock {
 export function shown(lock: Lock | null): string {
   return lock === null ? 'no lock' : `${lock.mode} until ${lock.until}`;
 }
+
+export function lockIgnored(where: string, asked: Lock, kept: Lock | null): Failure {
+  return new Failure('store/lock-ignored', {
+    expected: shown(asked),
+    got: shown(kept),
+    where,
+    fix: 'use a server that honours lock headers, and allow s3:GetObjectRetention',
+  });
+}

@@ -19,7 +19,10 @@ export interface StoreAbilities {
   readonly locks: boolean;
   readonly legalHold: boolean;
   readonly versions: boolean;
-  /** True where the store keeps the SHA-256 of what it received; otherwise `content-md5` binds the body and reading back proves it. */
+  /**
+   * True where the store keeps the SHA-256 of what it received; otherwise `content-md5` binds the body and reading back proves
+   * it.
+   */
   readonly checksumSha256: boolean;
   /** True where a grant is honoured as given and refused in any other form. */
   readonly grants: boolean;
@@ -50,8 +53,9 @@ export interface ObjectState {
 }
 
 /**
- * A permission to upload exactly one object: these bytes, this lock, before `expires`. Whoever holds the URL may use it: it MUST NOT
- * be logged. For `file:` the uploader writes a new file `<path>.<random>.part` beside the path, syncs it and renames it to the path.
+ * A permission to upload exactly one object: these bytes, this lock, before `expires`. Whoever holds the URL may use it: it
+ * MUST NOT be logged. An answer of 412 means that the object is there already: that is success. For `file:` the uploader writes
+ * a new file `<path>.<random>.part` beside the path, syncs it and renames it to the path.
  */
 export interface UploadGrant {
   readonly key: string;
@@ -64,7 +68,7 @@ export interface UploadGrant {
   readonly expires: string;
 }
 
-/** The body of an object to be granted: MD5 binds it where the server does not check SHA-256. */
+/** The body of an object to be granted. MD5 binds it where the server does not check SHA-256, and is not used elsewhere. */
 export interface ObjectDigest {
   readonly sha256: string;
   /** Base64, as in the `content-md5` header. */
@@ -75,12 +79,13 @@ export interface ObjectDigest {
 /**
  * Where the archive lives. Written once, read by version.
  *
- * Every method MUST be durable when it resolves, MUST throw a `Failure` and nothing else, and MUST NOT retry on its own a call
- * whose outcome is unknown. Callers MUST treat a rejection of `create` as "may have happened" unless its kind is `refuse`.
+ * Every method MUST be durable when it resolves, MUST throw a `Failure` and nothing else, and MUST NOT repeat on its own a
+ * write whose outcome is unknown, extensions excepted. Callers MUST treat a rejection of `create` as "may have happened" unless
+ * its kind is `refuse`.
  *
- * A key's form says what its object is (`objectClass`): `checkpoint` and `tile/…` are derived, the current one counts, a lost or
- * late write does no harm. All others are locked, and the winning version is the one that was first. A method without the ability
- * it needs throws `store/no-ability`.
+ * A key's form says what its object is (`objectClass`): `checkpoint` and `tile/…` are derived, the current one counts, a lost
+ * or late write does no harm. All others are locked, and the winning version is the one that was first. A method without the
+ * ability it needs throws `store/no-ability`.
  */
 export interface ArchiveStore extends AsyncDisposable {
   readonly abilities: StoreAbilities;
@@ -88,11 +93,11 @@ export interface ArchiveStore extends AsyncDisposable {
   /**
    * Creates `key` under `lock`, at most once among all racing writers.
    *
-   * MUST write nothing unlocked where `abilities.locks`: lock mode and date go with the PUT and are read back before this resolves.
-   * Resolves with `won: true` if these bytes are the object's first version, with `won: false` if other bytes were first (nothing of
-   * the winner is changed). `version` is the winner's either way. The same bytes again succeed, and the winner's lock is lengthened
-   * where `lock` goes further: a retry after a crash is the normal path. A loser's version may stay behind the winner, locked too.
-   * MUST throw `store/lock-ignored` if the server accepted the lock and did not keep it.
+   * MUST write nothing unlocked where `abilities.locks`: lock mode and date go with the PUT and are read back before this
+   * resolves. Resolves with `won: true` if these bytes are the object's first version, with `won: false` if other bytes were
+   * first (nothing of the winner is changed). `version` is the winner's either way. The same bytes again succeed, and the
+   * winner's lock is lengthened where `lock` goes further: a retry after a crash is the normal path. A loser's version may stay
+   * behind the winner, locked too. MUST throw `store/lock-ignored` if the server accepted the lock and did not keep it.
    */
   create(key: string, bytes: Uint8Array, lock: Lock): Promise<Created>;
 
@@ -100,14 +105,15 @@ export interface ArchiveStore extends AsyncDisposable {
   putDerived(key: string, bytes: Uint8Array): Promise<void>;
 
   /**
-   * The winning version's bytes, or null if there is none. A delete marker does not hide it. Of a derived object, the current one.
-   * Throws `store/too-large` above `MAX_READ_BYTES`.
+   * The winning version's bytes, or null if there is none. A delete marker does not hide it. Of a derived object, the current
+   * one. Throws `store/too-large` above `MAX_READ_BYTES`.
    */
   read(key: string): Promise<StoredObject | null>;
 
   /**
-   * Streams one version (the winning one when `version` is empty) in bounded memory. Throws `store/not-found`, at the call or with
-   * the first chunk. A stream that ends early throws; a stream nobody reads holds no connection and no file.
+   * Streams one version (the winning one when `version` is empty) in bounded memory. Throws `store/not-found`, at the call or
+   * with the first chunk. A stream that ends early throws, also under a reader that pauses for long; one that nobody reads
+   * holds no connection and no file.
    */
   readStream(key: string, version: string): Promise<AsyncIterable<Uint8Array>>;
 
@@ -135,7 +141,10 @@ export interface ArchiveStore extends AsyncDisposable {
   /** A grant for exactly these bytes under this lock. The upload counts only after `confirmUpload` (`store-confirm.ts`). */
   grant(key: string, digest: ObjectDigest, lock: Lock): Promise<UploadGrant>;
 
-  /** The server's own time in ms since 1970, from a fresh or recent `Date` header; retention is computed from it, never from ours. */
+  /**
+   * The server's own time in ms since 1970, from a fresh or recent `Date` header; retention is computed from it, never from
+   * ours.
+   */
   serverTimeMs(): Promise<number>;
 }
 

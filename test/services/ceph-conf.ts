@@ -52,7 +52,7 @@ memstore_device_bytes = 2147483648
 bluestore_block_size = 4294967296
 bluestore_block_create = true
 [client.rgw.a]
-rgw_frontends = beast endpoint=127.0.0.1:${gatewayPort}
+rgw_frontends = beast endpoint=127.0.0.1:${gatewayPort} tcp_nodelay=1
 rgw_dns_name = localhost
 rgw_thread_pool_size = 32
 rgw_run_sync_thread = false
