@@ -33,7 +33,7 @@ export interface AttachTimes {
 export const ATTACH_TIMES: AttachTimes = { headsTimeoutMs: 10_000, doubtPauseMs: 60_000 };
 
 interface Opening {
-  readonly cause: 'first' | GapCause;
+  readonly cause: 'first' | 'key-changed' | GapCause;
   readonly last: StreamHead | null;
   readonly lastGen: number;
 }
@@ -51,9 +51,9 @@ export class Attachments {
   readonly #times: AttachTimes;
   /** Last doubt of an account, on the monotonic clock. */
   readonly #doubted = new Map<Hex128, number>();
-  /** Opened without knowing what the log has. */
-  readonly #unasked = new Set<Hex128>();
   #background: Promise<unknown> = Promise.resolve();
+  /** One account is given another stream at a time: what tells of doubt comes from several sides. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     spool: Spool,
@@ -103,19 +103,31 @@ export class Attachments {
     );
   }
 
-  async #attachOne(account: AttachedAccount, known: AccountHead | undefined): Promise<void> {
+  #attachOne(account: AttachedAccount, known: AccountHead | undefined): Promise<void> {
     const { acct } = account.sink;
-    if (this.#spool.currentStream(acct) !== undefined) return this.#checkOne(account, known);
-    await this.#open(account, openingFor(this.#spool, acct, known), null);
-    if (known === undefined) this.#unasked.add(acct);
+    return this.#inTurn(async () => {
+      if (this.#spool.currentStream(acct) !== undefined) await this.#checkOne(account, known);
+      else await this.#open(account, openingFor(this.#spool, acct, known), null, known === undefined);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** Holds a stream against what the log says of its account. */
   async #checkOne(account: AttachedAccount, known: AccountHead | undefined): Promise<void> {
     const current = this.#spool.currentStream(account.sink.acct);
     if (current === undefined) return;
-    // The key that signed its opening is not ours any more: the log would take nothing signed with another.
-    if (keyOf(current) !== this.#spool.keyId) return this.#replace(account, current, known);
+    if (known !== undefined && this.#spool.unasked().has(account.sink.acct))
+      return this.#catchUp(account, current, known);
+    // The key that its opening names is not ours any more: the log would take nothing of it under another.
+    if ((keyOf(current) ?? this.#spool.keyId) !== this.#spool.keyId) {
+      const opening = { cause: 'key-changed', ...endOf(this.#spool, current, known) } as const;
+      return this.#open(account, opening, current);
+    }
     if (known === undefined || known.head === null || known.gen < current.gen) return;
     const { stream, seq, id } = known.head;
     if (known.gen > current.gen || stream !== current.stream) throw fenced(account.name);
@@ -125,22 +137,22 @@ export class Attachments {
 
   /** The archiver was away at the start: what it says later is held against what was begun meanwhile. */
   async #askLater(accounts: readonly AttachedAccount[]): Promise<void> {
-    const heads = await this.#askHeads(accounts, MONTH_MS);
-    for (const account of accounts) {
-      const known = heads.get(account.sink.acct);
-      if (known === undefined) continue;
-      if (this.#unasked.delete(account.sink.acct)) await this.#catchUp(account, known);
-      else await this.#checkOne(account, known);
-    }
+    const heads = await this.#askHeads(accounts, Infinity);
+    for (const account of accounts) await this.#inTurn(() => this.#checkOne(account, heads.get(account.sink.acct)));
   }
 
   /** A stream that was opened unasked: the log may know an earlier one, and a generation that this one does not exceed. */
-  async #catchUp(account: AttachedAccount, known: AccountHead): Promise<void> {
-    const current = this.#spool.currentStream(account.sink.acct);
-    const { head, gen } = known;
-    if (current === undefined || head === null || this.#spool.stream(head.stream) !== undefined) return;
-    if (gen >= current.gen) return this.#replace(account, current, known);
-    await account.sink.deliver([gap('spool-lost', this.#clock(), account, head)]);
+  async #catchUp(account: AttachedAccount, current: SpoolStream, { head, gen }: AccountHead): Promise<void> {
+    const { acct } = account.sink;
+    const after = (): void => this.#spool.setUnasked(acct, false);
+    const isEarlier = head !== null && this.#spool.stream(head.stream) === undefined;
+    if (isEarlier && gen >= current.gen) {
+      await this.#open(account, { cause: 'spool-lost', last: head, lastGen: gen }, current);
+      await adoptStopped(this.#spool, account, current, this.#clock);
+    } else {
+      await account.sink.deliverWith(isEarlier ? [gap('spool-lost', this.#clock(), account, head)] : [], { after });
+    }
+    this.#shipper.release(current);
   }
 
   /**
@@ -154,7 +166,9 @@ export class Attachments {
     const account = this.#accounts.find(({ sink }) => sink.acct === doubtful.acct) ?? this.#accounts[0];
     if (account === undefined || this.#isTooSoon(doubtful.acct)) return;
     const heads = await this.#askHeads([account], this.#times.headsTimeoutMs);
-    await this.#replace(account, doubtful, heads.get(doubtful.acct));
+    await this.#inTurn(async () => {
+      if (doubtful.state !== 'stopped') await this.#replace(account, doubtful, heads.get(doubtful.acct));
+    });
     await adoptStopped(this.#spool, account, doubtful, this.#clock);
   }
 
@@ -166,21 +180,26 @@ export class Attachments {
   }
 
   async #replace(account: AttachedAccount, old: SpoolStream, known: AccountHead | undefined): Promise<void> {
-    const last = known?.head ?? headOf(old);
-    const lastGen = Math.max(old.gen, known?.gen ?? 0);
-    await this.#open(account, { cause: 'spool-doubtful', last, lastGen }, old);
+    await this.#open(account, { cause: 'spool-doubtful', ...endOf(this.#spool, old, known) }, old);
   }
 
   /** One transaction: the old stream stops, the new one opens and says why. */
-  async #open(account: AttachedAccount, { cause, last, lastGen }: Opening, old: SpoolStream | null): Promise<void> {
+  async #open(
+    account: AttachedAccount,
+    { cause, last, lastGen }: Opening,
+    old: SpoolStream | null,
+    isUnasked: boolean = false,
+  ): Promise<void> {
     const { app, name, sink } = account;
     const role = app === 'holdfast' ? 'process' : 'account';
-    const gaps = cause === 'first' ? [] : [gap(cause, this.#clock(), account, last)];
+    const gaps = isGap(cause) ? [gap(cause, this.#clock(), account, last)] : [];
     await sink.deliverWith(gaps, {
       before: (unit) => {
         if (old !== null) this.#spool.stopStreamIn(unit, old);
-        if (this.#spool.currentStream(sink.acct) === undefined)
-          this.#spool.openStreamIn(unit, { acct: sink.acct, app, role, last, lastGen });
+        if (this.#spool.currentStream(sink.acct) !== undefined) return;
+        const opened = this.#spool.openStreamIn(unit, { acct: sink.acct, app, role, last, lastGen });
+        this.#spool.setUnasked(sink.acct, isUnasked);
+        if (isUnasked) this.#shipper.hold(opened);
       },
     });
     this.#events.streamOpened(name, this.#spool.currentStream(sink.acct)?.stream ?? '', cause);
@@ -189,7 +208,8 @@ export class Attachments {
   /** Records again what no stream can ship: of stopped streams, of damaged rows, of databases that were set aside. */
   async #adoptAll(): Promise<void> {
     for (const stream of this.#spool.streams()) {
-      if (stream.state === 'stopped') await adoptStopped(this.#spool, this.#accountOf(stream.acct), stream, this.#clock);
+      if (stream.state === 'stopped')
+        await adoptStopped(this.#spool, this.#accountOf(stream.acct), stream, this.#clock);
     }
     await adoptRemains(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
     await adoptSetAside(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
@@ -201,25 +221,36 @@ export class Attachments {
   }
 }
 
-const MONTH_MS = 2_000_000_000;
-
 function openingFor(spool: Spool, acct: Hex128, known: AccountHead | undefined): Opening {
   const local = spool.latestStream(acct);
   const head = known?.head ?? null;
   const lastGen = Math.max(local?.gen ?? 0, known?.gen ?? 0);
-  // Stopped here, the log's head is the last that counts; closed here, the log will come to where this spool is.
-  if (local?.state === 'stopped') return { cause: 'spool-doubtful', last: head ?? headOf(local), lastGen };
+  // Closed here, the log will come to where this spool is; stopped here, it will not.
+  if (local?.state === 'stopped') return { cause: 'spool-doubtful', ...endOf(spool, local, known) };
   if (local !== undefined) return { cause: 'spool-doubtful', last: headOf(local), lastGen };
   if (spool.found === 'damaged') return { cause: 'spool-doubtful', last: head, lastGen };
   return { cause: head === null ? 'first' : 'spool-lost', last: head, lastGen };
 }
 
-function keyOf({ opening }: SpoolStream): string {
+/** Where a stream ends that goes no further: at the log's head, or at the last record that is proven to be in it. */
+function endOf(spool: Spool, old: SpoolStream, known: AccountHead | undefined): Pick<Opening, 'last' | 'lastGen'> {
+  const lastGen = Math.max(old.gen, known?.gen ?? 0);
+  if (known?.head !== undefined && known.head !== null) return { last: known.head, lastGen };
+  const id = spool.outbox.idAt(old.no, old.archivedSeq);
+  return { last: id === null ? null : { stream: old.stream, seq: old.archivedSeq, id }, lastGen };
+}
+
+function isGap(cause: Opening['cause']): cause is GapCause {
+  return cause !== 'first' && cause !== 'key-changed';
+}
+
+function keyOf({ opening }: SpoolStream): string | null {
   try {
     const entry = parseEntry(opening);
-    return entry.t === 'open' ? entry.key : '';
+    return entry.t === 'open' ? entry.key : null;
   } catch {
-    return '';
+    // The copy rotted; the log knows the key.
+    return null;
   }
 }
 

@@ -9,12 +9,11 @@ import {
   signBatch,
   type BatchStatement,
 } from '../record/batch.ts';
-import { entryId, parseEntry, sealedPart } from '../record/entry.ts';
-import type { Hex256 } from '../record/entry-types.ts';
+import { parseEntry } from '../record/entry.ts';
+import type { Hex256, HoleEntry } from '../record/entry-types.ts';
 import type { KeyId } from '../record/key.ts';
-import type { SealedRecord } from '../queue/job.ts';
 import type { Unit } from './committer.ts';
-import { rowId } from './schema.ts';
+import { rowId, seqOf } from './schema.ts';
 import type { SpoolStream, Streams } from './streams.ts';
 
 /** Fixed batches of one stream that may wait for their receipt; beyond it records gather into larger batches. */
@@ -33,9 +32,10 @@ interface BatchRow {
   readonly statement: string;
 }
 
-interface RecordRow {
+interface Leaf {
+  readonly rid: number;
+  readonly id: Uint8Array;
   readonly line: string;
-  readonly body: Uint8Array | null;
 }
 
 interface Signing {
@@ -53,14 +53,16 @@ export class Batches {
   readonly #streams: Streams;
   readonly #signing: Signing;
   readonly #sizes: StatementSync;
-  readonly #line: StatementSync;
+  readonly #leafAt: StatementSync;
   readonly #insert: StatementSync;
   readonly #outstanding: StatementSync;
-  readonly #rows: StatementSync;
   readonly #from: StatementSync;
-  readonly #epoch: StatementSync;
   readonly #straddling: StatementSync;
-  readonly #dropAfter: StatementSync;
+  readonly #drop: StatementSync;
+  readonly #newestArchived: StatementSync;
+  readonly #insertArchived: StatementSync;
+  readonly #fixedTo: StatementSync;
+  readonly #archive: StatementSync;
 
   constructor(db: DatabaseSync, streams: Streams, signing: Signing) {
     this.#streams = streams;
@@ -68,24 +70,32 @@ export class Batches {
     this.#sizes = db.prepare(
       'SELECT rid, length(line) + coalesce(length(body), 0) AS bytes FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid',
     );
-    this.#line = db.prepare('SELECT line FROM records WHERE rid = ?');
+    this.#leafAt = db.prepare('SELECT rid, id, line FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid DESC LIMIT 1');
     this.#insert = db.prepare('INSERT INTO batches(stream_no, first, last, statement) VALUES (?, ?, ?, ?)');
     this.#outstanding = db.prepare('SELECT count(*) AS n FROM batches WHERE stream_no = ? AND archived_ms IS NULL');
-    this.#rows = db.prepare('SELECT line, body FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid');
     this.#from = db.prepare(
       'SELECT first, last, statement FROM batches WHERE stream_no = ? AND last >= ? AND archived_ms IS NULL ORDER BY first LIMIT ?',
     );
     this.#straddling = db.prepare(
       'SELECT 1 AS yes FROM batches WHERE stream_no = ? AND first <= ? AND last > ? AND archived_ms IS NULL',
     );
-    this.#dropAfter = db.prepare('DELETE FROM batches WHERE stream_no = ? AND archived_ms IS NULL');
-    this.#epoch = db.prepare('SELECT document FROM epochs WHERE id = ?');
+    this.#drop = db.prepare('DELETE FROM batches WHERE stream_no = ? AND last >= ? AND archived_ms IS NULL');
+    this.#newestArchived = db.prepare(
+      'SELECT last FROM batches WHERE stream_no = ? AND archived_ms IS NOT NULL ORDER BY first DESC LIMIT 1',
+    );
+    this.#insertArchived = db.prepare(
+      "INSERT INTO batches(stream_no, first, last, statement, archived_ms, leaf) VALUES (?, ?, ?, '', ?, ?)",
+    );
+    this.#fixedTo = db.prepare('SELECT max(last) AS last FROM batches WHERE stream_no = ? AND archived_ms IS NULL');
+    this.#archive = db.prepare(
+      'UPDATE batches SET archived_ms = ?, leaf = ? WHERE stream_no = ? AND last <= ? AND archived_ms IS NULL',
+    );
   }
 
   /** Fixes as many batches of the stream as may be outstanding. Runs inside a transaction. */
   fix(unit: Unit, stream: SpoolStream): FixedBatch[] {
     const fixed: FixedBatch[] = [];
-    if (stream.fixedSeq >= stream.headSeq) return fixed;
+    if (stream.state === 'stopped' || stream.fixedSeq >= stream.headSeq) return fixed;
     let room = MOST_OUTSTANDING - (this.#outstanding.get(stream.no) as { n: number }).n;
     for (; room > 0 && stream.fixedSeq < stream.headSeq; room -= 1) fixed.push(this.#fixNext(unit, stream));
     return fixed;
@@ -104,15 +114,9 @@ export class Batches {
       if (count > 0 && bytes > MAX_BATCH_BYTES) break;
       count += 1;
     }
-    const lastRid = (rows[count - 1] as { rid: number }).rid;
-    const { line } = this.#line.get(lastRid) as unknown as RecordRow;
-    const entry = parseEntry(line);
-    // A hole stands for records up to its end; the next record follows from there.
-    const [last, lastId] =
-      entry.t === 'hole'
-        ? [entry.seq + entry.count - 1, entryId(line)]
-        : [lastRid - rowId(stream.no, 0), entryId(line)];
-    const statement = this.#sign(stream, from, count, lastId.toString('hex'));
+    const leaf = this.#leafUpTo(stream, seqOf((rows[count - 1] as { rid: number }).rid)) as Leaf;
+    const last = endOf(leaf);
+    const statement = this.#sign(stream, from, count, Buffer.from(leaf.id).toString('hex'));
     this.#insert.run(stream.no, from, last, encodeStatement(statement));
     this.#streams.change(unit, stream, { fixedSeq: last });
     return { stream, first: from, last, statement };
@@ -123,19 +127,36 @@ export class Batches {
     return signBatch({ origin, stream: stream.stream, gen: stream.gen, first, count, last, key }, privateKey);
   }
 
-  /** Id of the leaf that ends at `seq` in this spool: of that record, or of a hole up to it. Null if this spool has no such leaf. */
-  lastIdAt(stream: SpoolStream, seq: number): Hex256 | null {
-    const row = this.#line.get(rowId(stream.no, seq)) as RecordRow | undefined;
-    if (row !== undefined && parseEntry(row.line).t !== 'hole') return entryId(row.line).toString('hex');
-    const batch = this.unarchived(stream, seq, 1)[0];
-    return batch !== undefined && batch.last === seq ? batch.statement.last : null;
+  #leafUpTo(stream: SpoolStream, seq: number): Leaf | undefined {
+    return this.#leafAt.get(rowId(stream.no, 0), rowId(stream.no, seq)) as Leaf | undefined;
   }
 
-  /** After rows were repaired, boundaries may straddle what is archived: those are dropped, to be fixed again behind it. */
-  dropBoundaries(unit: Unit, stream: SpoolStream, archivedSeq: number): void {
-    if (this.#straddling.get(stream.no, archivedSeq, archivedSeq) === undefined) return;
-    this.#dropAfter.run(stream.no);
-    this.#streams.change(unit, stream, { fixedSeq: archivedSeq });
+  /** Id of the leaf that ends at `seq` in this spool: of that record, or of a hole up to it. Null if this spool has no such leaf. */
+  lastIdAt(stream: SpoolStream, seq: number): Hex256 | null {
+    const leaf = this.#leafUpTo(stream, seq);
+    return leaf !== undefined && endOf(leaf) === seq ? Buffer.from(leaf.id).toString('hex') : null;
+  }
+
+  /** Marks records up to `seq` as dealt with: proven in the log, or recorded again elsewhere. Runs inside a transaction. */
+  archive(unit: Unit, stream: SpoolStream, seq: number, { leaf, nowMs }: { leaf: number; nowMs: number }): void {
+    this.#archive.run(nowMs, leaf, stream.no, seq);
+    // After a repair boundaries may straddle what the log has: they are fixed again behind it.
+    if (this.#straddling.get(stream.no, seq, seq) !== undefined) this.#drop.run(stream.no, seq);
+    const { last } = (this.#newestArchived.get(stream.no) ?? { last: -1 }) as { last: number };
+    if (last < seq) this.#insertArchived.run(stream.no, last + 1, seq, nowMs, leaf);
+    this.#streams.change(unit, stream, { archivedSeq: seq });
+    this.#rewind(unit, stream);
+  }
+
+  /** Takes back the boundaries of batches without a receipt that reach to `seq` or further. Runs inside a transaction. */
+  dropFrom(unit: Unit, stream: SpoolStream, seq: number): void {
+    this.#drop.run(stream.no, seq);
+    this.#rewind(unit, stream);
+  }
+
+  #rewind(unit: Unit, stream: SpoolStream): void {
+    const { last } = this.#fixedTo.get(stream.no) as { last: number | null };
+    this.#streams.change(unit, stream, { fixedSeq: Math.max(stream.archivedSeq, last ?? -1) });
   }
 
   /** Fixed batches without a receipt that end at or after `seq`, oldest first. */
@@ -143,19 +164,12 @@ export class Batches {
     const rows = this.#from.all(stream.no, seq, limit) as unknown as BatchRow[];
     return rows.map(({ first, last, statement }) => ({ stream, first, last, statement: parseStatement(statement) }));
   }
+}
 
-  /** A batch's records and the documents of the epochs they name, read back for sending. */
-  content({ stream, first, last }: FixedBatch): { records: SealedRecord[]; epochs: string[] } {
-    const rows = this.#rows.all(rowId(stream.no, first), rowId(stream.no, last)) as unknown as RecordRow[];
-    const records = rows.map(({ line, body }) => ({ line, body: body === null ? null : asBuffer(body) }));
-    const ids = new Set(
-      records.filter(({ body }) => body !== null).map(({ line }) => sealedPart(parseEntry(line))?.epoch),
-    );
-    const epochs = [...ids].map(
-      (id) => (this.#epoch.get(id ?? '') as { document: string } | undefined)?.document ?? '',
-    );
-    return { records, epochs };
-  }
+/** A hole stands for records up to its end; the next record follows from there. */
+function endOf({ rid, line }: Leaf): number {
+  const entry = parseEntry(line);
+  return entry.t === 'hole' ? seqOf(rid) + (entry satisfies HoleEntry).count - 1 : seqOf(rid);
 }
 
 export function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { codeOf, Failure } from '../base/failure.ts';
 
 /** What a unit of work may tell the committer. */
@@ -14,6 +14,15 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+interface Hooks {
+  /** Runs inside the transaction, after all units. */
+  readonly beforeCommit: () => void;
+  readonly afterCommit: () => void;
+  readonly onFatal: (failure: Failure) => void;
+}
+
+type Verb = 'BEGIN IMMEDIATE' | 'COMMIT' | 'SAVEPOINT unit' | 'RELEASE unit' | 'ROLLBACK TO unit';
+
 /** More units than this wait for the next commit: bounds the time a commit takes. */
 const MOST_UNITS = 512;
 
@@ -25,26 +34,32 @@ const MOST_UNITS = 512;
  */
 export class Committer {
   readonly #db: DatabaseSync;
-  readonly #beforeCommit: () => void;
-  readonly #afterCommit: () => void;
-  readonly #onFatal: (failure: Failure) => void;
+  readonly #hooks: Hooks;
+  readonly #verbs: Readonly<Record<Verb, StatementSync>>;
   readonly #waiting: Waiting[] = [];
   #scheduled = false;
-  #broken: Failure | null = null;
+  #refusal: Failure | null = null;
 
-  constructor(
-    db: DatabaseSync,
-    hooks: { beforeCommit: () => void; afterCommit: () => void; onFatal: (failure: Failure) => void },
-  ) {
+  constructor(db: DatabaseSync, hooks: Hooks) {
     this.#db = db;
-    this.#beforeCommit = hooks.beforeCommit;
-    this.#afterCommit = hooks.afterCommit;
-    this.#onFatal = hooks.onFatal;
+    this.#hooks = hooks;
+    this.#verbs = {
+      'BEGIN IMMEDIATE': db.prepare('BEGIN IMMEDIATE'),
+      COMMIT: db.prepare('COMMIT'),
+      'SAVEPOINT unit': db.prepare('SAVEPOINT unit'),
+      'RELEASE unit': db.prepare('RELEASE unit'),
+      'ROLLBACK TO unit': db.prepare('ROLLBACK TO unit'),
+    };
+  }
+
+  /** True once nothing more is committed: memory may then be ahead of the disk, and must not be acted on. */
+  get hasEnded(): boolean {
+    return this.#refusal !== null;
   }
 
   /** Resolves after the fsync that made the unit durable. Rejects with what the unit threw (rolled back), or with a fatal failure. */
   run<T>(work: (unit: Unit) => T): Promise<T> {
-    if (this.#broken !== null) return Promise.reject(this.#broken);
+    if (this.#refusal !== null) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
       let result: T;
       this.#waiting.push({
@@ -56,9 +71,19 @@ export class Committer {
     });
   }
 
-  /** Waits until everything handed in before is committed. */
-  async settle(): Promise<void> {
-    if (this.#broken === null) await this.run(() => undefined);
+  /** Commits what was handed in before, and takes no more. */
+  async close(): Promise<void> {
+    if (this.#refusal === null) await this.run(() => undefined).catch(() => undefined);
+    this.#refusal ??= new Failure('spool/closed', { expected: 'an open spool', got: 'one that is closed' });
+    this.#refuse(this.#waiting.splice(0), this.#refusal);
+  }
+
+  /** Ends everything: something is wrong that only a new start can put right. */
+  fail(failure: Failure): void {
+    if (this.#refusal !== null) return;
+    this.#refusal = failure;
+    this.#refuse(this.#waiting.splice(0), failure);
+    this.#hooks.onFatal(failure);
   }
 
   #schedule(): void {
@@ -74,23 +99,26 @@ export class Committer {
 
   #isolated<T>(work: (unit: Unit) => T): T {
     const reverts: (() => void)[] = [];
-    this.#db.exec('SAVEPOINT unit');
+    this.#exec('SAVEPOINT unit');
     try {
       const result = work({ undo: (revert) => reverts.push(revert) });
-      this.#db.exec('RELEASE unit');
+      this.#exec('RELEASE unit');
       return result;
     } catch (error) {
-      this.#db.exec('ROLLBACK TO unit; RELEASE unit');
       for (const revert of reverts.toReversed()) revert();
+      if (!isStorageError(error)) {
+        this.#exec('ROLLBACK TO unit');
+        this.#exec('RELEASE unit');
+      }
       throw error;
     }
   }
 
   #commit(group: readonly Waiting[]): void {
-    if (this.#broken !== null) return this.#refuse(group, this.#broken);
+    if (group.length === 0) return;
     const done: Waiting[] = [];
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#exec('BEGIN IMMEDIATE');
       for (const unit of group) {
         try {
           unit.run();
@@ -100,28 +128,37 @@ export class Committer {
           unit.reject(error);
         }
       }
-      this.#beforeCommit();
-      this.#db.exec('COMMIT');
+      this.#hooks.beforeCommit();
+      this.#exec('COMMIT');
     } catch (cause) {
       return this.#break(group, cause);
     }
     for (const unit of done) unit.resolve();
-    this.#afterCommit();
+    this.#hooks.afterCommit();
   }
 
   #break(group: readonly Waiting[], cause: unknown): void {
-    this.#broken = new Failure('spool/commit', {
+    try {
+      this.#db.exec('ROLLBACK');
+    } catch {
+      // SQLite has rolled back by itself, or cannot: nothing is read from here on either way.
+    }
+    const failure = new Failure('spool/commit', {
       expected: 'a durable commit',
       got: codeOf(cause),
       fix: 'free space or replace the disk, then start again; nothing was acknowledged',
       cause,
     });
-    this.#refuse([...group, ...this.#waiting.splice(0)], this.#broken);
-    this.#onFatal(this.#broken);
+    this.#refuse(group, failure);
+    this.fail(failure);
   }
 
   #refuse(group: readonly Waiting[], failure: Failure): void {
     for (const unit of group) unit.reject(failure);
+  }
+
+  #exec(verb: Verb): void {
+    this.#verbs[verb].run();
   }
 }
 

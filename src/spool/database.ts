@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { mkdirSync, renameSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Failure } from '../base/failure.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { codeOf, Failure } from '../base/failure.ts';
+import { hasLostFrames } from './write-log.ts';
+import { PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
 const FILE = 'spool.db';
+const WAL = '-wal';
+const PIECE_BYTES = 1024 * 1024;
+const SET_ASIDE = /^damaged-\d+\.db(?:-wal)?$/;
 
 export interface OpenedDatabase {
   readonly db: DatabaseSync;
@@ -16,62 +31,181 @@ export interface OpenedDatabase {
 /**
  * Opens the spool's database: write-ahead log, every commit fsynced, one process only.
  * A database that fails its integrity check is kept under another name and a new one takes its place, which opens new streams.
+ * Only damage does that: what merely cannot be opened (no space, no permission, no file handles) ends the start.
  */
 export function openDatabase(directory: string, nowMs: number): OpenedDatabase {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(resolve(directory));
   const path = join(directory, FILE);
-  if (!existsSync(path)) return { db: create(path), state: 'new' };
-  const db = openSound(path);
+  const wasHere = sizeOf(path) + sizeOf(path + WAL) > 0;
+  // Frames that SQLite will not see hold records all the same; salvage finds those that are nowhere else.
+  if (sizeOf(path) > 0 && hasLostFrames(path + WAL)) copyAside(directory, nowMs);
+  // Without pages SQLite takes a log for a leftover and deletes it, with all that it holds.
+  const db = sizeOf(path) > 0 ? openSound(path) : null;
   if (db !== null) return { db, state: 'sound' };
-  for (const suffix of ['', '-wal']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, join(directory, `damaged-${nowMs}.db${suffix}`));
-  }
-  return { db: create(path), state: 'damaged' };
+  if (wasHere) setAside(directory, nowMs);
+  return { db: create(directory), state: wasHere || setAsideFiles(directory).length > 0 ? 'damaged' : 'new' };
 }
 
-function create(path: string): DatabaseSync {
-  const db = configure(new DatabaseSync(path));
-  if (db.prepare('PRAGMA user_version').get()?.['user_version'] === 0) db.exec(`BEGIN;${SCHEMA}COMMIT;`);
-  return db;
+/** Databases that were set aside and whose records are not all recorded again. */
+export function setAsideFiles(directory: string): string[] {
+  const names = readdirSync(directory).filter((name) => SET_ASIDE.test(name));
+  return [...new Set(names.map((name) => join(directory, name.replace(/-wal$/, ''))))].toSorted();
+}
+
+/** Kept for people to look at; nothing reads it again. */
+export function finishSetAside(path: string): void {
+  for (const suffix of [WAL, '']) {
+    const to = path.replace(/damaged-(\d+\.db)$/, 'salvaged-$1') + suffix;
+    if (existsSync(path + suffix)) renameSync(path + suffix, to);
+  }
+  syncDirectory(dirname(path));
+}
+
+/** By way of another name, so that half a copy never counts. */
+function copyAside(directory: string, nowMs: number): void {
+  const to = join(directory, `damaged-${nowMs}.db${WAL}`);
+  if (existsSync(to)) return;
+  copyFileSync(join(directory, FILE + WAL), `${to}.part`);
+  renameSync(`${to}.part`, to);
+  syncDirectory(directory);
+}
+
+/** The two renames are not one: a log that a crash left behind goes to the last file that has none. */
+function setAside(directory: string, nowMs: number): void {
+  const path = join(directory, FILE);
+  const orphaned = existsSync(path) ? undefined : setAsideFiles(directory).findLast((to) => !existsSync(to + WAL));
+  const to = orphaned ?? join(directory, `damaged-${nowMs}.db`);
+  for (const suffix of ['', WAL]) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix);
+  syncDirectory(directory);
+}
+
+function create(directory: string): DatabaseSync {
+  const path = join(directory, FILE);
+  let db: DatabaseSync | null = null;
+  try {
+    db = new DatabaseSync(path);
+    // Only possible before the first table: gives pages back to the volume when records are pruned.
+    db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
+    configure(db);
+    db.exec(`BEGIN;${SCHEMA}COMMIT;`);
+    syncDirectory(directory);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw unreadable(path, error);
+  }
 }
 
 /** Exclusive locking makes a second process on the same volume fail at once, which is the point. */
-function configure(db: DatabaseSync): DatabaseSync {
+function configure(db: DatabaseSync): void {
   db.exec(
-    'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;',
+    'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;' +
+      // Copying the log back takes as long as many commits: seldom, so that few acknowledgements wait for it.
+      'PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 8192;',
   );
-  return db;
 }
 
+/** Null if the database is damaged. */
 function openSound(path: string): DatabaseSync | null {
   let db: DatabaseSync | null = null;
   try {
-    db = configure(new DatabaseSync(path));
-    const check = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (check === 'ok' && typeof version === 'number' && version > SCHEMA_VERSION) throw newerSpool(version);
-    // A crash between creating the file and its first commit leaves an empty, sound database.
-    if (check === 'ok' && version === 0) db.exec(`BEGIN;${SCHEMA}COMMIT;`);
-    if (check === 'ok') return db;
+    db = new DatabaseSync(path);
+    configure(db);
+    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+    if (version > SCHEMA_VERSION) throw newerSpool(version);
+    if (isSound(db)) {
+      rewriteLog(db);
+      return db;
+    }
   } catch (error) {
+    db?.close();
     if (error instanceof Failure) throw error;
-    if (isBusy(error))
-      throw new Failure('spool/in-use', {
-        expected: 'one process per spool',
-        got: 'another holder',
-        where: path,
-        cause: error,
-      });
+    if (!isDamage(path, error)) throw unreadable(path, error);
+    return null;
   }
-  db?.close();
+  db.close();
   return null;
 }
 
-function isBusy(error: unknown): boolean {
-  return (error as { errcode?: number }).errcode === SQLITE_BUSY;
+function isSound(db: DatabaseSync): boolean {
+  if (db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] !== 'ok') return false;
+  // A crash before the first commit leaves a file without tables.
+  if (schemaOf(db) === '') db.exec(`BEGIN;${SCHEMA}COMMIT;`);
+  return schemaOf(db) === expectedSchema();
+}
+
+/**
+ * A commit whose fsync failed may lie in the log all the same, in memory but not on the disk. What is taken for committed from
+ * here on is therefore written and synced once more.
+ */
+function rewriteLog(db: DatabaseSync): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    // On a full volume the log stays as it is; nothing can be acknowledged before there is space.
+    if (primaryCode(error) !== SQLITE_FULL) throw error;
+  }
+}
+
+function schemaOf(db: DatabaseSync): string {
+  const rows = db.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all() as { name: string; sql: string }[];
+  return rows.map(({ name, sql }) => `${name} ${sql}`).join('\n');
+}
+
+function expectedSchema(): string {
+  const model = new DatabaseSync(':memory:');
+  model.exec(SCHEMA);
+  const schema = schemaOf(model);
+  model.close();
+  return schema;
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+function primaryCode(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+}
+
+function isDamage(path: string, error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB || (code === SQLITE_IOERR && hasBadSectors(path));
+}
+
+/** SQLite does not say why a read failed. */
+function hasBadSectors(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let at = 0, read = 1; read > 0; at += read) read = readSync(file, piece, 0, PIECE_BYTES, at);
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'EIO';
+  } finally {
+    closeSync(file);
+  }
+}
+
+function unreadable(path: string, cause: unknown): Failure {
+  if (primaryCode(cause) === SQLITE_BUSY) {
+    return new Failure('spool/in-use', {
+      expected: 'one process per spool',
+      got: 'another holder',
+      where: path,
+      fix: 'stop the other process; two must never share a spool',
+      cause,
+    });
+  }
+  return new Failure('spool/unreadable', {
+    expected: 'a spool that can be opened',
+    got: `${codeOf(cause)} ${primaryCode(cause)}`,
+    where: path,
+    fix: 'look at permissions, free space and the disk; nothing was changed',
+    cause,
+  });
+}
 
 function newerSpool(version: number): Failure {
   return new Failure('spool/version', {
@@ -79,4 +213,27 @@ function newerSpool(version: number): Failure {
     got: `version ${version}`,
     fix: 'run the newer Holdfast that wrote it',
   });
+}
+
+function sizeOf(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0;
+}
+
+/** A directory is there after a power cut only once its parent was synced. */
+function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    syncDirectory(dirname(made));
+    if (made === resolve(first)) return;
+  }
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
 }

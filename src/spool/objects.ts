@@ -4,7 +4,7 @@ import { createReadStream, type ReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Hex256 } from '../record/entry-types.ts';
+import type { BytesRef, Hex256 } from '../record/entry-types.ts';
 import { newObjectKey, sealObject } from '../seal/object.ts';
 import { paddedLength } from '../seal/plaintext.ts';
 import { codeOf, Failure } from '../base/failure.ts';
@@ -26,10 +26,17 @@ export interface ObjectRow {
   readonly md5: string;
   readonly size: number;
   readonly ret: string;
+}
+
+/** Where an object's record is. */
+interface Place {
+  readonly ret: string;
+  readonly streamNo: number;
   readonly seq: number;
 }
 
 const OBJECTS = 'objects';
+const STAGING = 'staging-';
 const PADDING_PIECE = Buffer.alloc(65_536);
 
 /**
@@ -42,6 +49,8 @@ export class SpoolObjects {
   readonly #uploaded: StatementSync;
   readonly #ofRecords: StatementSync;
   readonly #known: StatementSync;
+  readonly #move: StatementSync;
+  readonly #bytes: StatementSync;
   #staging = 0;
 
   constructor(db: DatabaseSync, directory: string) {
@@ -49,17 +58,34 @@ export class SpoolObjects {
     this.#insert = db.prepare('INSERT INTO objects(hash, md5, size, ret, stream_no, seq) VALUES (?, ?, ?, ?, ?, ?)');
     this.#uploaded = db.prepare('UPDATE objects SET uploaded_ms = ? WHERE hash = ?');
     this.#ofRecords = db.prepare(
-      'SELECT hash, md5, size, ret, seq FROM objects WHERE stream_no = ? AND seq BETWEEN ? AND ? AND uploaded_ms IS NULL ORDER BY seq',
+      'SELECT hash, md5, size, ret FROM objects WHERE stream_no = ? AND seq BETWEEN ? AND ? AND uploaded_ms IS NULL ORDER BY seq',
     );
-    this.#known = db.prepare('SELECT 1 AS yes FROM objects WHERE hash = ?');
+    this.#known = db.prepare('SELECT uploaded_ms FROM objects WHERE hash = ?');
+    this.#move = db.prepare(
+      `INSERT INTO objects(hash, md5, size, ret, stream_no, seq) VALUES (?, '', ?, ?, ?, ?)
+       ON CONFLICT(hash) DO UPDATE SET ret = excluded.ret, stream_no = excluded.stream_no, seq = excluded.seq`,
+    );
+    this.#bytes = db.prepare('SELECT coalesce(sum(size), 0) AS bytes FROM objects');
   }
 
-  /** Makes the directory and removes what no row names. */
+  /** Makes the directory and removes what was being staged when the last process died. */
   async open(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(this.#directory)) {
-      if (this.#known.get(name) === undefined) await unlink(join(this.#directory, name));
-    }
+    await this.#removeFiles((name) => name.startsWith(STAGING));
+  }
+
+  /** Removes what no row names. Rows that were lost MUST be back by then, and no damaged database may be left that names some. */
+  removeUnnamed(): Promise<void> {
+    return this.#removeFiles((name) => !this.isKnown(name));
+  }
+
+  async #removeFiles(isWaste: (name: string) => boolean): Promise<void> {
+    for (const name of await readdir(this.#directory)) if (isWaste(name)) await unlink(join(this.#directory, name));
+  }
+
+  /** Bytes of all objects that rows name. */
+  get bytes(): number {
+    return (this.#bytes.get() as { bytes: number }).bytes;
   }
 
   pathOf(hash: Hex256): string {
@@ -73,7 +99,7 @@ export class SpoolObjects {
   /** Seals a stream into a durable file in bounded memory. A failure leaves nothing that counts. */
   async stage(source: AsyncIterable<Uint8Array>): Promise<StagedObject> {
     this.#staging += 1;
-    const temporary = join(this.#directory, `staging-${process.pid}-${this.#staging}`);
+    const temporary = join(this.#directory, `${STAGING}${process.pid}-${this.#staging}`);
     const file = await open(temporary, 'wx', 0o600).catch(storageFailure);
     try {
       const key = newObjectKey();
@@ -92,19 +118,51 @@ export class SpoolObjects {
   }
 
   async #syncDirectory(): Promise<void> {
-    const directory = await open(this.#directory, 'r');
+    const directory = await open(this.#directory, 'r').catch(storageFailure);
     await directory.sync().catch(storageFailure);
     await directory.close();
   }
 
   /** Ties a staged object to the record that names it. Runs inside a transaction. */
-  attach(object: StagedObject, ret: string, streamNo: number, seq: number): void {
+  attach(object: StagedObject, { ret, streamNo, seq }: Place): void {
     this.#insert.run(object.hash, object.md5, object.size, ret, streamNo, seq);
+  }
+
+  /** Ties an object to another record, or to its own again if its row was lost. Runs inside a transaction. */
+  move({ h, n }: BytesRef, { ret, streamNo, seq }: Place): void {
+    this.#move.run(h, n, ret, streamNo, seq);
+  }
+
+  isKnown(hash: Hex256): boolean {
+    return this.#known.get(hash) !== undefined;
+  }
+
+  isUploaded(hash: Hex256): boolean {
+    const row = this.#known.get(hash) as { uploaded_ms: number | null } | undefined;
+    return row !== undefined && row.uploaded_ms !== null;
   }
 
   /** Objects that records `first` to `last` of a stream name and that are not uploaded yet. */
   pending(streamNo: number, first: number, last: number): ObjectRow[] {
     return this.#ofRecords.all(streamNo, first, last) as unknown as ObjectRow[];
+  }
+
+  /** MD5 of an object's file, or null if the file is missing or no longer holds what its name says. */
+  async check({ hash, size }: Pick<ObjectRow, 'hash' | 'size'>): Promise<string | null> {
+    const sha256 = createHash('sha256');
+    const md5 = createHash('md5');
+    let read = 0;
+    try {
+      for await (const chunk of this.read(hash) as AsyncIterable<Buffer>) {
+        sha256.update(chunk);
+        md5.update(chunk);
+        read += chunk.length;
+      }
+    } catch (error) {
+      if (isMissingOrRotten(error)) return null;
+      throw error;
+    }
+    return read === size && sha256.digest('hex') === hash ? md5.digest('base64') : null;
   }
 
   markUploaded(hash: Hex256, nowMs: number): void {
@@ -116,13 +174,20 @@ export class SpoolObjects {
   }
 }
 
+/** No space is known before anything counts, and passes; any other outcome is unknown. */
 function storageFailure(cause: unknown): never {
-  throw new Failure('spool/object-write', {
+  const got = codeOf(cause);
+  const isFull = got === 'ENOSPC' || got === 'EDQUOT';
+  throw new Failure(isFull ? 'spool/full' : 'spool/object-write', {
     expected: 'a durable file',
-    got: codeOf(cause),
-    fix: 'free space on the spool volume or replace it',
+    got,
+    fix: isFull ? 'free space on the spool volume' : 'look at the spool volume',
     cause,
   });
+}
+
+function isMissingOrRotten(error: unknown): boolean {
+  return ['ENOENT', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 async function writeSealed(

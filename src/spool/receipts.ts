@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { StatementSync } from 'node:sqlite';
 import { openCheckpoint, type Checkpoint } from '../record/checkpoint.ts';
+import { Failure } from '../base/failure.ts';
+import type { NoteKey } from '../record/note.ts';
 import type { Hex128 } from '../record/entry-types.ts';
-import { FormatError } from '../record/format-error.ts';
 import { verifyReceipt, type Receipt, type ReceiptItem } from '../record/receipt.ts';
-import type { Batches } from './batches.ts';
 import type { Unit } from './committer.ts';
 import type { SpoolParts } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
@@ -15,23 +14,13 @@ export type ReceiptOutcome = { readonly archived: readonly SpoolStream[]; readon
 /** Turns receipts, once proven, into "archived". */
 export class ReceiptBook {
   readonly #parts: SpoolParts;
-  readonly #batches: Batches;
-  readonly #markBatches: StatementSync;
-  readonly #saveMeta: StatementSync;
   #last: Checkpoint | null;
   #readBack: number;
 
-  constructor(parts: SpoolParts, batches: Batches) {
+  constructor(parts: SpoolParts) {
     this.#parts = parts;
-    this.#batches = batches;
-    this.#markBatches = parts.db.prepare(
-      'UPDATE batches SET archived_ms = ?, leaf = ? WHERE stream_no = ? AND last <= ? AND archived_ms IS NULL',
-    );
-    this.#saveMeta = parts.db.prepare('INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)');
-    const load = parts.db.prepare('SELECT value FROM meta WHERE name = ?');
-    const note = load.get('checkpoint') as { value: string } | undefined;
-    this.#last = note === undefined ? null : openCheckpoint(note.value, parts.options.logKey);
-    this.#readBack = ((load.get('readback') as { value: number } | undefined) ?? { value: 0 }).value;
+    this.#last = openLast(parts.meta.get('checkpoint'), parts.options.logKey);
+    this.#readBack = Math.min(Number(parts.meta.get('readback') ?? 0), this.since);
   }
 
   /** Size of the log at the last accepted receipt. */
@@ -59,15 +48,14 @@ export class ReceiptBook {
   }
 
   #acceptItem(unit: Unit, item: ReceiptItem, outcome: { archived: SpoolStream[]; doubtful: Hex128[] }): void {
-    const stream = this.#parts.streams.get(item.stream);
+    const { streams, batches, options } = this.#parts;
+    const stream = streams.get(item.stream);
     if (stream === undefined || item.seq <= stream.archivedSeq) return;
-    if (this.#batches.lastIdAt(stream, item.seq) !== item.id) {
+    if (batches.lastIdAt(stream, item.seq) !== item.id) {
       outcome.doubtful.push(item.stream);
       return;
     }
-    this.#markBatches.run(this.#parts.options.clock(), item.leaf, stream.no, item.seq);
-    this.#batches.dropBoundaries(unit, stream, item.seq);
-    this.#parts.streams.change(unit, stream, { archivedSeq: item.seq });
+    batches.archive(unit, stream, item.seq, { leaf: item.leaf, nowMs: options.clock() });
     outcome.archived.push(stream);
   }
 
@@ -76,15 +64,34 @@ export class ReceiptBook {
     const before = this.#last;
     unit.undo(() => (this.#last = before));
     this.#last = checkpoint;
-    this.#saveMeta.run('checkpoint', note);
+    this.#parts.meta.set('checkpoint', note);
   }
 
-  /** Takes the archiver's word that the packs of the first `leaves` leaves read back well. Never beyond what receipts proved. */
+  /**
+   * Takes the archiver's word that the packs of the first `leaves` leaves read back well. Beyond what receipts proved it is taken
+   * only up to there.
+   */
   async acceptReadBack(leaves: number): Promise<void> {
-    if (leaves > this.since)
-      throw new FormatError('format/receipt', `a read-back within ${this.since} leaves`, String(leaves));
-    if (leaves <= this.#readBack) return;
-    await this.#parts.committer.run(() => this.#saveMeta.run('readback', leaves));
-    this.#readBack = leaves;
+    await this.#parts.committer.run((unit) => {
+      const before = this.#readBack;
+      const proven = Math.min(leaves, this.since);
+      if (!(proven > before)) return;
+      unit.undo(() => (this.#readBack = before));
+      this.#readBack = proven;
+      this.#parts.meta.set('readback', String(proven));
+    });
+  }
+}
+
+function openLast(note: string | null, logKey: NoteKey): Checkpoint | null {
+  try {
+    return note === null ? null : openCheckpoint(note, logKey);
+  } catch (cause) {
+    throw new Failure('spool/other-log', {
+      expected: 'receipts of the log that the trust file names',
+      got: 'a checkpoint under another key',
+      fix: 'give every log a spool directory of its own',
+      cause,
+    });
   }
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { encodeEntry, entryId, genesisOf } from '../record/entry.ts';
+import { encodeEntry, entryId, genesisOf, parseEntry } from '../record/entry.ts';
 import type {
+  AccessEntry,
   BeatEntry,
   BytesRef,
   CloseEntry,
+  ContentEntry,
   GapEntry,
   HoleEntry,
   Hex128,
   Hex256,
+  MediaEntry,
   OpenEntry,
   SealedEntry,
 } from '../record/entry-types.ts';
@@ -30,7 +33,9 @@ export type PlainFields =
   | Omit<BeatEntry, Chained>
   | Omit<GapEntry, Chained | SealedMembers | 'ret'>;
 export type SealedRecordFields =
-  | Omit<SealedEntry, Chained | SealedMembers>
+  | Omit<ContentEntry, Chained | SealedMembers>
+  | Omit<MediaEntry, Chained | SealedMembers>
+  | Omit<AccessEntry, Chained | SealedMembers>
   | (Omit<GapEntry, Chained | SealedMembers> & { readonly ret: string });
 export type OpenFields = Pick<OpenEntry, 'acct' | 'app' | 'role' | 'gen' | 'key' | 'last'>;
 
@@ -48,15 +53,14 @@ export class Recorder {
   readonly #insertEpoch: StatementSync;
   /** Epochs whose document is in the database; forgotten on any rollback, which costs one statement. */
   #stored = new Set<Hex256>();
+  readonly #knownClasses = new Set<string>();
 
   constructor(db: DatabaseSync, origin: string, streams: Streams, epochs: EpochSource) {
     this.#origin = origin;
     this.#streams = streams;
     this.#epochs = epochs;
-    this.#insertRecord = db.prepare('INSERT INTO records(rid, line, body) VALUES (?, ?, ?)');
-    this.#insertEpoch = db.prepare(
-      'INSERT INTO epochs(id, document, last_ms) VALUES (?, ?, ?) ON CONFLICT(id) DO UPDATE SET last_ms = excluded.last_ms',
-    );
+    this.#insertRecord = db.prepare('INSERT INTO records(rid, id, line, body) VALUES (?, ?, ?, ?)');
+    this.#insertEpoch = db.prepare('INSERT OR IGNORE INTO epochs(id, document, first_ms) VALUES (?, ?, ?)');
   }
 
   /** Starts a stream with its `open` record. */
@@ -72,11 +76,18 @@ export class Recorder {
       ...fields,
     });
     const { acct, app, role, gen } = fields;
-    const headId = entryId(line).toString('hex');
-    const opened = this.#streams.add(unit, { stream, acct, app, role, gen, headSeq: 0, headId }, line);
-    // Marks the stream as changed, so that its first batch is fixed with this commit.
-    this.#streams.change(unit, opened, {});
-    this.#insertRecord.run(rowId(opened.no, 0), line, null);
+    const id = entryId(line);
+    const opened = this.#streams.add(unit, {
+      stream,
+      acct,
+      app,
+      role,
+      gen,
+      headSeq: 0,
+      headId: id.toString('hex'),
+      opening: line,
+    });
+    this.#insertRecord.run(rowId(opened.no, 0), id, line, null);
     return opened;
   }
 
@@ -93,19 +104,30 @@ export class Recorder {
       SealedEntry | GapEntry
     >;
     const body = sealBody(epoch, prepared.padded, associatedData(header));
-    return this.#append(unit, stream, renderHeader(header, body.ref), body.bytes);
+    const line = renderHeader(header, body.ref);
+    this.#assertWellFormed(line, fields);
+    return this.#append(unit, stream, line, body.bytes);
+  }
+
+  /** Nothing ill-formed is ever written. In plain content only the class is not ours: it is looked at once. */
+  #assertWellFormed(line: string, fields: SealedRecordFields): void {
+    const isPlain = fields.t === 'content' && fields.obj === undefined;
+    if (isPlain && this.#knownClasses.has(fields.ret)) return;
+    parseEntry(line);
+    this.#knownClasses.add(fields.ret);
   }
 
   /** Writes a hole over rows that can no longer be read; the chain goes on from `last`. */
   hole(stream: SpoolStream, nowMs: number, hole: Pick<HoleEntry, 'seq' | 'prev' | 'count' | 'last'>): void {
     const line = encodeEntry({ v: 1, at: toSeconds(nowMs), stream: stream.stream, t: 'hole', ...hole });
-    this.#insertRecord.run(rowId(stream.no, hole.seq), line, null);
+    this.#insertRecord.run(rowId(stream.no, hole.seq), entryId(line), line, null);
   }
 
   #append(unit: Unit, stream: SpoolStream, line: string, body: Buffer | null): Recorded {
     const seq = stream.headSeq + 1;
-    const id = entryId(line).toString('hex');
-    this.#insertRecord.run(rowId(stream.no, seq), line, body);
+    const hash = entryId(line);
+    const id = hash.toString('hex');
+    this.#insertRecord.run(rowId(stream.no, seq), hash, line, body);
     this.#streams.change(unit, stream, { headSeq: seq, headId: id });
     return { seq, id };
   }

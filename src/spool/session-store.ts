@@ -25,7 +25,7 @@ export class SessionStore {
     this.#put = db.prepare('INSERT OR REPLACE INTO session(acct, name, value) VALUES (?, ?, ?)');
     this.#delete = db.prepare('DELETE FROM session WHERE acct = ? AND name = ?');
     this.#names = db.prepare(
-      'SELECT name FROM session WHERE acct = ? AND substr(name, 1, length(?2)) = ?2 ORDER BY name',
+      'SELECT name FROM session WHERE acct = ?1 AND name >= ?2 AND name < ?2 || char(1114111) ORDER BY name',
     );
   }
 
@@ -66,7 +66,7 @@ export class SessionStore {
       throw new Failure('spool/session-unreadable', {
         expected: 'session state sealed with this host key',
         got: 'a value that does not open',
-        fix: 'give this spool the host key it was made with',
+        fix: 'look at the disk; if it is sound, remove the spool and link the account again',
         cause,
       });
     }

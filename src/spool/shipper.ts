@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { KeyObject } from 'node:crypto';
 import { codeOf, Failure } from '../base/failure.ts';
-import { encodeJob, jobId, requestText, type BatchJob, type ObjectRequest, type Request } from '../queue/job.ts';
+import { encodeJob, jobId, MOST_ACCOUNTS, requestText, type BatchJob, type Request } from '../queue/job.ts';
 import type { Uplink } from '../queue/link.ts';
-import { openReply, type AccountHead, type Grant, type Reply } from '../queue/reply.ts';
+import { openReply, type AccountHead, type Reply } from '../queue/reply.ts';
 import type { Hex128 } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { signBytes, type KeyId, type SigningKey } from '../record/key.ts';
 import { toSeconds } from '../record/period.ts';
 import { parseReceipt } from '../record/receipt.ts';
-import type { KeyObject } from 'node:crypto';
-import { MOST_OUTSTANDING, type FixedBatch } from './batches.ts';
+import type { FixedBatch } from './batches.ts';
+import { HeadsQuestions } from './heads-questions.ts';
+import { Lane } from './lane.ts';
 import type { Spool } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
 import { Uploader } from './uploader.ts';
@@ -23,7 +25,7 @@ export interface ShipperOptions {
   /** How long a batch waits for its receipt before it is sent again. */
   readonly againAfterMs: number;
   readonly events: ShipperEvents;
-  /** A stream of which the log knows more, or other, than this spool. */
+  /** A stream of which the log knows more, or other, than this spool, or that it will not take. */
   readonly onDoubt: (stream: Hex128) => Promise<void>;
 }
 
@@ -33,8 +35,20 @@ export interface ShipperEvents {
   archived(streams: number): void;
   /** The archiver will not take a batch. */
   refused(code: string): void;
-  trouble(what: 'send' | 'reply' | 'upload' | 'receipt', code: string): void;
+  trouble(what: 'send' | 'reply' | 'upload' | 'receipt' | 'attach', code: string): void;
 }
+
+/** Refusals that no sending again cures, and a new stream does: the log took this one another way, or never will. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'archive/fork',
+  'archive/bad-open',
+  'archive/old-generation',
+  'archive/other-key',
+  'archive/closed-stream',
+  'archive/broken-chain',
+]);
+
+const CLOSE_MS = 2000;
 
 /**
  * Carries fixed batches to the archiver and receipts back. Holds no state that matters: whatever has no receipt is sent again,
@@ -43,106 +57,119 @@ export interface ShipperEvents {
 export class Shipper implements AsyncDisposable {
   readonly #o: ShipperOptions;
   readonly #uploader: Uploader;
-  /** Per stream: sending goes in order, one batch after the other. */
-  readonly #chains = new Map<number, Promise<void>>();
-  /** Last seq handed to the transport since it was last rewound, and when. */
-  readonly #sent = new Map<number, { seq: number; atMs: number }>();
-  readonly #heads = new Map<Hex128, ((head: AccountHead) => void)[]>();
+  readonly #heads: HeadsQuestions;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #doubtful = new Set<Hex128>();
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
-  #heard = false;
+  /** Nothing was sent in this run yet. */
+  #isFirst = true;
 
   constructor(options: ShipperOptions) {
     this.#o = options;
+    const connector = options.spool.keyId;
     this.#uploader = new Uploader(options.spool, (stream, objects) =>
-      this.#request({ kind: 'grant', connector: options.spool.keyId, stream, objects }),
+      this.#request({ kind: 'grant', connector, stream, objects }),
     );
+    this.#heads = new HeadsQuestions((accounts) => this.#request({ kind: 'heads', connector, accounts }));
     options.spool.onFixed((batches) => {
-      for (const stream of new Set(batches.map((batch) => batch.stream))) this.#ship(stream, false);
+      for (const stream of new Set(batches.map((batch) => batch.stream))) this.#lane(stream).ship();
     });
   }
 
   /** Starts listening, and sends what an earlier run left. */
   async start(): Promise<void> {
+    this.#holdUnasked();
     await this.#o.uplink.listen((reply) => this.#onReply(reply));
     await this.#o.spool.fixWaiting();
-    this.#shipAll();
+    for (const stream of this.#o.spool.streams()) if (stream.archivedSeq < stream.fixedSeq) this.#lane(stream).ship();
     this.#timer = setInterval(() => this.#reconcile(), Math.max(50, this.#o.againAfterMs / 4));
     this.#timer.unref();
   }
 
+  /**
+   * Of a stream that was opened unasked nothing is sent before the log has answered: it would only tell of that stream then, and of
+   * no earlier one.
+   */
+  #holdUnasked(): void {
+    const { spool } = this.#o;
+    for (const acct of spool.unasked()) {
+      const current = spool.currentStream(acct);
+      if (current !== undefined) this.hold(current);
+    }
+  }
+
   /** Asks the log where accounts stand. Resolves with what was answered within the time; accounts without an answer are absent. */
   async askHeads(accounts: readonly Hex128[], timeoutMs: number): Promise<ReadonlyMap<Hex128, AccountHead>> {
-    const answers = new Map<Hex128, AccountHead>();
-    const waits = accounts.map(
-      (acct) =>
-        new Promise<void>((resolve) => {
-          const take = (head: AccountHead): void => {
-            answers.set(acct, head);
-            resolve();
-          };
-          this.#heads.set(acct, [...(this.#heads.get(acct) ?? []), take]);
-        }),
-    );
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const expired = new Promise<void>((resolve) => timeout.addEventListener('abort', () => resolve(), { once: true }));
-    while (answers.size < accounts.length && !timeout.aborted && !this.#stopped) {
-      await this.#request({ kind: 'heads', connector: this.#o.spool.keyId, accounts }).catch(() => undefined);
-      await Promise.race([Promise.all(waits), expired, delay(ASK_AGAIN_MS)]);
-    }
-    return answers;
+    const asked = [];
+    for (let at = 0; at < accounts.length; at += MOST_ACCOUNTS)
+      asked.push(this.#heads.ask(accounts.slice(at, at + MOST_ACCOUNTS), timeoutMs));
+    return new Map((await Promise.all(asked)).flatMap((answers) => [...answers]));
   }
 
-  #shipAll(): void {
-    for (const stream of this.#o.spool.streams()) if (stream.archivedSeq < stream.fixedSeq) this.#ship(stream, false);
+  /** Nothing of a stream is sent until it is released. */
+  hold(stream: SpoolStream): void {
+    this.#lane(stream).hold();
   }
 
-  /** Queues the sending of what is fixed and not yet sent; `rewind` starts again from the first batch without a receipt. */
-  #ship(stream: SpoolStream, rewind: boolean): void {
-    const before = this.#chains.get(stream.no) ?? Promise.resolve();
-    const next = before.then(() => this.#sendWaiting(stream, rewind));
-    this.#chains.set(
-      stream.no,
-      next.catch((error: unknown) => this.#o.events.trouble('send', codeOf(error))),
-    );
+  release(stream: SpoolStream): void {
+    this.#lane(stream).release();
   }
 
-  async #sendWaiting(stream: SpoolStream, rewind: boolean): Promise<void> {
-    if (rewind) this.#sent.delete(stream.no);
-    for (;;) {
-      const from = Math.max(stream.archivedSeq, this.#sent.get(stream.no)?.seq ?? -1) + 1;
-      const batch = this.#o.spool.batches.unarchived(stream, from, 1)[0];
-      if (batch === undefined || this.#stopped) return;
-      await this.#send(batch, rewind);
-      this.#sent.set(stream.no, { seq: batch.last, atMs: this.#o.clock() });
-    }
+  trouble(what: Parameters<ShipperEvents['trouble']>[0], code: string): void {
+    this.#o.events.trouble(what, code);
+  }
+
+  #lane(stream: SpoolStream): Lane {
+    const known = this.#lanes.get(stream.no);
+    if (known !== undefined) return known;
+    const lane = new Lane({
+      spool: this.#o.spool,
+      stream,
+      send: (batch, again) => this.#send(batch, again),
+      onFailure: (of, error) => this.#onSendFailure(of, error),
+      isStopped: () => this.#stopped,
+    });
+    this.#lanes.set(stream.no, lane);
+    return lane;
   }
 
   async #send(batch: FixedBatch, again: boolean): Promise<void> {
+    const { spool, uplink, events } = this.#o;
     // The archiver takes a record only when the objects it names are there.
     await this.#uploader.upload(batch);
-    const { records, epochs } = this.#o.spool.batches.content(batch);
+    if (this.#stopped || spool.hasEnded) return;
     const job: BatchJob = {
       kind: 'batch',
       statement: batch.statement,
-      records,
-      epochs,
-      since: this.#o.spool.receipts.since,
-      // Until a receipt was accepted in this run, the archiver may remember one that never arrived.
-      again: again || !this.#heard,
+      ...spool.outbox.content(batch),
+      since: spool.receipts.since,
+      // The archiver may remember a receipt of an earlier run that never arrived.
+      again: again || this.#isFirst,
     };
-    await this.#o.uplink.send(jobId(job), encodeJob(job));
-    this.#o.events.shipped(records.length);
+    this.#isFirst = false;
+    try {
+      await uplink.send(jobId(job), encodeJob(job));
+    } catch (error) {
+      this.#isFirst ||= job.again;
+      throw error;
+    }
+    events.shipped(job.records.length);
+  }
+
+  /** What is wrong with this spool is for a new start to repair, or for a new stream; all else is tried again. */
+  #onSendFailure(stream: SpoolStream, error: unknown): void {
+    if (this.#stopped) return;
+    const code = codeOf(error);
+    this.trouble(code === 'spool/upload' || code === 'spool/no-grant' ? 'upload' : 'send', code);
+    if (error instanceof Failure && error.kind === 'fatal') this.#o.spool.fail(error);
+    else if (code === 'spool/object-unreadable') this.#doubt(stream.stream);
+    else if (code === 'ERR_SQLITE_ERROR' || error instanceof FormatError) this.#o.spool.fail(unreadable(error));
   }
 
   /** Sends again what waited too long for its receipt: a wiped Redis, a killed archiver, a lost reply. */
   #reconcile(): void {
-    const now = this.#o.clock();
-    for (const stream of this.#o.spool.streams()) {
-      if (stream.archivedSeq >= stream.fixedSeq) continue;
-      const sent = this.#sent.get(stream.no);
-      if (sent === undefined || now - sent.atMs >= this.#o.againAfterMs) this.#ship(stream, true);
-    }
+    for (const stream of this.#o.spool.streams()) this.#lanes.get(stream.no)?.reconcile(this.#o.againAfterMs);
   }
 
   async #request(request: Request): Promise<void> {
@@ -153,12 +180,13 @@ export class Shipper implements AsyncDisposable {
   }
 
   async #onReply(text: string): Promise<void> {
+    if (this.#stopped) return;
     let reply: Reply;
     try {
       reply = openReply(text, this.#o.spool.keyId, this.#o.archivers);
     } catch (error) {
       // Anybody may write to the return path; what no archiver signed is counted and ignored.
-      this.#o.events.trouble('reply', error instanceof FormatError ? error.code : codeOf(error));
+      this.trouble('reply', codeOfAny(error));
       return;
     }
     await this.#handle(reply);
@@ -171,65 +199,72 @@ export class Shipper implements AsyncDisposable {
       case 'want':
         return this.#onWant(reply.stream, reply.seq);
       case 'granted':
-        return this.#uploader.granted(reply.grants as readonly Grant[]);
+        return this.#uploader.granted(reply.stream, reply.grants);
       case 'denied':
-        return this.#uploader.denied(reply.code);
+        return this.#uploader.denied(reply.stream, reply.code);
       case 'refused':
         this.#o.events.refused(reply.code);
-        return reply.code === 'archive/fork' ? this.#o.onDoubt(reply.stream) : undefined;
+        return HOPELESS.has(reply.code) ? this.#doubt(reply.stream) : undefined;
       case 'heads':
-        for (const head of reply.heads) for (const take of this.#take(head.acct)) take(head);
-        return undefined;
+        return this.#heads.answered(reply.heads);
       case 'readback':
         return this.#o.spool.receipts.acceptReadBack(reply.leaves).catch(() => undefined);
     }
   }
 
-  #take(acct: Hex128): ((head: AccountHead) => void)[] {
-    const waiting = this.#heads.get(acct) ?? [];
-    this.#heads.delete(acct);
-    return waiting;
-  }
-
   async #onReceipt(text: string): Promise<void> {
     try {
       const { archived, doubtful } = await this.#o.spool.receipts.accept(parseReceipt(text));
-      this.#heard = true;
-      if (archived.length > 0) {
-        this.#o.events.archived(archived.length);
-        await this.#o.spool.fixWaiting();
-      }
-      for (const stream of doubtful) await this.#o.onDoubt(stream);
+      for (const stream of archived) this.#lane(stream).moved();
+      if (archived.length > 0) this.#o.events.archived(archived.length);
+      for (const stream of doubtful) this.#doubt(stream);
     } catch (error) {
       if (error instanceof Failure) throw error;
-      this.#o.events.trouble('receipt', error instanceof FormatError ? error.code : codeOf(error));
+      this.trouble('receipt', codeOfAny(error));
     }
   }
 
-  async #onWant(streamId: Hex128, seq: number): Promise<void> {
-    const stream = this.#o.spool.streams().find(({ stream: id }) => id === streamId);
+  #onWant(id: Hex128, seq: number): void {
+    const stream = this.#o.spool.stream(id);
     if (stream === undefined) return;
     // The log is ahead of this spool: somebody else wrote this stream, or this is a restored copy.
-    if (seq > stream.headSeq + 1) return this.#o.onDoubt(streamId);
-    const sent = this.#sent.get(stream.no);
-    const justSent = sent !== undefined && this.#o.clock() - sent.atMs < WANT_QUIET_MS && seq > stream.archivedSeq + 1;
-    if (!justSent) this.#ship(stream, true);
+    if (seq > stream.headSeq + 1) this.#doubt(id);
+    // The log has less than it has proven: that is for its operators, and nothing here can cure it.
+    else if (seq <= stream.archivedSeq) this.trouble('receipt', 'archive/behind-receipt');
+    else this.#lane(stream).want(seq);
+  }
+
+  /** Not awaited: dealing with doubt asks the archiver, whose answer comes by the path that called this. */
+  #doubt(stream: Hex128): void {
+    if (this.#doubtful.has(stream)) return;
+    this.#doubtful.add(stream);
+    void this.#o
+      .onDoubt(stream)
+      .catch((error: unknown) => this.trouble('receipt', codeOf(error)))
+      .finally(() => this.#doubtful.delete(stream));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#heads.stop();
     this.#uploader.stop();
-    await Promise.race([Promise.all(this.#chains.values()), delay(CLOSE_MS)]);
+    const idle = Promise.all([...this.#lanes.values()].map((lane) => lane.idle));
+    await Promise.race([idle, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
   }
 }
 
-const ASK_AGAIN_MS = 1000;
-const WANT_QUIET_MS = 200;
-const CLOSE_MS = 2000;
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+function codeOfAny(error: unknown): string {
+  return error instanceof FormatError ? error.code : codeOf(error);
 }
 
-export { MOST_OUTSTANDING, type ObjectRequest };
+function unreadable(cause: unknown): Failure {
+  return new Failure('spool/damaged', {
+    expected: 'records and batches that can be read',
+    got: codeOfAny(cause),
+    fix: 'start again: rows that rotted are replaced by a hole; look at the disk',
+    cause,
+  });
+}
+
+export { MOST_OUTSTANDING } from './batches.ts';

@@ -3,6 +3,8 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Sightings } from '../connectors/connector.ts';
 import type { Hex128 } from '../record/entry-types.ts';
+import type { Unit } from './committer.ts';
+import type { Meta } from './meta.ts';
 
 /** A message that an intake brought before: where it was recorded, and by which intakes it was seen. */
 export interface Seen {
@@ -23,11 +25,12 @@ export class SeenTable {
   readonly #insert: StatementSync;
   readonly #mark: StatementSync;
   readonly #since: StatementSync;
+  readonly #forget: StatementSync;
+  readonly #meta: Meta;
   /** Names of intakes by bit; a connector has a handful. */
-  readonly #bits: string[];
-  readonly #insertBit: StatementSync;
+  #names: readonly string[];
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, meta: Meta) {
     this.#get = db.prepare('SELECT seq, stream_no, intakes FROM seen WHERE tag = ? AND mac = ?');
     this.#any = db.prepare('SELECT 1 AS yes FROM seen WHERE tag = ?');
     this.#insert = db.prepare(
@@ -37,9 +40,9 @@ export class SeenTable {
     this.#since = db.prepare(
       'SELECT tag, intakes FROM seen JOIN streams ON streams.no = seen.stream_no WHERE first_ms >= ? AND acct = ? ORDER BY tag',
     );
-    this.#insertBit = db.prepare("INSERT OR REPLACE INTO meta(name, value) VALUES ('intakes', ?)");
-    const row = db.prepare("SELECT value FROM meta WHERE name = 'intakes'").get() as { value: string } | undefined;
-    this.#bits = row === undefined ? [] : (JSON.parse(row.value) as string[]);
+    this.#forget = db.prepare('DELETE FROM seen WHERE stream_no = ? AND seq BETWEEN ? AND ?');
+    this.#meta = meta;
+    this.#names = JSON.parse(meta.get('intakes') ?? '[]') as string[];
   }
 
   static mac(key: KeyObject, raw: Uint8Array): Buffer {
@@ -56,38 +59,65 @@ export class SeenTable {
   }
 
   /** Runs inside a transaction. */
-  add(tag: Hex128, mac: Buffer, place: { streamNo: number; seq: number }, intake: string, nowMs: number): void {
-    this.#insert.run(tag, mac, place.streamNo, place.seq, this.#bit(intake), nowMs);
+  add(
+    unit: Unit,
+    { tag, mac, via, nowMs }: { tag: Hex128; mac: Buffer; via: string; nowMs: number },
+    place: { streamNo: number; seq: number },
+  ): void {
+    this.#insert.run(tag, mac, place.streamNo, place.seq, this.#bit(unit, via), nowMs);
   }
 
   /** Runs inside a transaction. */
-  mark(tag: Hex128, mac: Buffer, seen: Seen, intake: string): void {
-    const bit = this.#bit(intake);
+  mark(unit: Unit, { tag, mac, via }: { tag: Hex128; mac: Buffer; via: string }, seen: Seen): void {
+    const bit = this.#bit(unit, via);
     if ((seen.intakes & bit) === 0) this.#mark.run(bit, tag, mac);
   }
 
-  #bit(intake: string): number {
-    const known = this.#bits.indexOf(intake);
+  /** What a hole stands for was not recorded after all: upstream may bring it again. Runs inside a transaction. */
+  forget(streamNo: number, first: number, last: number): void {
+    this.#forget.run(streamNo, first, last);
+  }
+
+  #bit(unit: Unit, intake: string): number {
+    const known = this.#names.indexOf(intake);
     if (known >= 0) return 2 ** known;
-    this.#bits.push(intake);
-    this.#insertBit.run(JSON.stringify(this.#bits));
-    return 2 ** (this.#bits.length - 1);
+    const before = this.#names;
+    unit.undo(() => (this.#names = before));
+    this.#names = [...before, intake];
+    this.#meta.set('intakes', JSON.stringify(this.#names));
+    return 2 ** before.length;
   }
 
   report(acct: Hex128, sinceMs: number): Sightings {
-    const byIntake: Record<string, number> = {};
-    const only: Record<string, number> = {};
-    let total = 0;
-    let differing = 0;
-    let lastTag = '';
-    for (const { tag, intakes } of this.#since.all(sinceMs, acct) as unknown as { tag: string; intakes: number }[]) {
-      if (tag === lastTag) differing += 1;
-      lastTag = tag;
-      total += 1;
-      const names = this.#bits.filter((_, bit) => (intakes & (2 ** bit)) !== 0);
-      for (const name of names) byIntake[name] = (byIntake[name] ?? 0) + 1;
-      if (names.length === 1) only[names[0] as string] = (only[names[0] as string] ?? 0) + 1;
+    const report = {
+      total: 0,
+      byIntake: {} as Record<string, number>,
+      only: {} as Record<string, number>,
+      differing: 0,
+    };
+    let message = { tag: '', intakes: 0, versions: 0 };
+    for (const row of this.#since.iterate(sinceMs, acct)) {
+      const { tag, intakes } = row as unknown as { tag: string; intakes: number };
+      if (tag !== message.tag) {
+        this.#count(message, report);
+        message = { tag, intakes: 0, versions: 0 };
+      }
+      message.intakes |= intakes;
+      message.versions += 1;
     }
-    return { total, byIntake, only, differing };
+    this.#count(message, report);
+    return report;
+  }
+
+  #count(
+    { intakes, versions }: { intakes: number; versions: number },
+    report: { total: number; byIntake: Record<string, number>; only: Record<string, number>; differing: number },
+  ): void {
+    if (versions === 0) return;
+    const names = this.#names.filter((_, bit) => (intakes & (2 ** bit)) !== 0);
+    report.total += 1;
+    if (versions > 1) report.differing += 1;
+    for (const name of names) report.byIntake[name] = (report.byIntake[name] ?? 0) + 1;
+    if (names.length === 1) report.only[names[0] as string] = (report.only[names[0] as string] ?? 0) + 1;
   }
 }

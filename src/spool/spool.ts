@@ -11,12 +11,15 @@ import { EpochSource } from '../seal/epoch-source.ts';
 import { AccountSpool } from './account.ts';
 import { Batches, type FixedBatch } from './batches.ts';
 import { Committer, type Unit } from './committer.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, setAsideFiles } from './database.ts';
 import { GapTable } from './gaps.ts';
+import { assertOwner, Meta } from './meta.ts';
 import { SpoolObjects } from './objects.ts';
+import { Outbox } from './outbox.ts';
 import { Pruner } from './prune.ts';
 import { ReceiptBook } from './receipts.ts';
 import { Recorder } from './recorder.ts';
+import { Remains } from './remains.ts';
 import { repairRows } from './repair.ts';
 import { SeenTable } from './sightings.ts';
 import { SessionStore } from './session-store.ts';
@@ -43,8 +46,11 @@ export interface SpoolOptions {
 
 /** What the spool tells operators: counts and codes. */
 export interface SpoolEvents {
-  /** The database failed its check and was set aside, or rows could not be read. */
-  doubtful(what: 'new' | 'damaged' | 'holes', count: number): void;
+  /**
+   * `new`, `damaged`: as {@link Spool.found}. Counts records that holes stand for, streams that had to be stopped, and records of
+   * a damaged database that were recorded again.
+   */
+  doubtful(what: 'new' | 'damaged' | 'holes' | 'stopped' | 'salvaged', count: number): void;
 }
 
 /** The parts of an open spool, for the files of this folder. */
@@ -52,14 +58,28 @@ export interface SpoolParts {
   readonly db: DatabaseSync;
   readonly options: SpoolOptions;
   readonly keyId: KeyId;
+  readonly meta: Meta;
   readonly committer: Committer;
   readonly streams: Streams;
   readonly recorder: Recorder;
+  readonly batches: Batches;
+  readonly outbox: Outbox;
   readonly seen: SeenTable;
   readonly sessions: SessionStore;
   readonly gaps: GapTable;
+  readonly remains: Remains;
   readonly objects: SpoolObjects;
   readonly gate: WatermarkGate;
+}
+
+export interface StreamOpening {
+  readonly acct: Hex128;
+  readonly app: App;
+  readonly role: StreamRole;
+  /** Head of the account's earlier stream, from this spool or from the log. */
+  readonly last: StreamHead | null;
+  /** Greatest generation known of the account. */
+  readonly lastGen: number;
 }
 
 /**
@@ -68,7 +88,6 @@ export interface SpoolParts {
  */
 export class Spool implements AsyncDisposable {
   readonly #parts: SpoolParts;
-  readonly #batches: Batches;
   readonly receipts: ReceiptBook;
   readonly #pruner: Pruner;
   /** How this spool was found: anything but `sound` makes every account start a new stream. */
@@ -76,44 +95,64 @@ export class Spool implements AsyncDisposable {
   #onFixed: (batches: readonly FixedBatch[]) => void = () => undefined;
   #fixed: FixedBatch[] = [];
 
-  private constructor(parts: SpoolParts, batches: Batches, found: Spool['found']) {
+  private constructor(parts: SpoolParts, found: Spool['found']) {
     this.#parts = parts;
-    this.#batches = batches;
     this.found = found;
-    this.receipts = new ReceiptBook(parts, batches);
+    this.receipts = new ReceiptBook(parts);
     this.#pruner = new Pruner(parts);
   }
 
   static async open(options: SpoolOptions): Promise<Spool> {
     const { db, state } = openDatabase(options.directory, options.clock());
+    try {
+      const spool = await Spool.#assemble(options, db, state);
+      if (state !== 'sound') options.events.doubtful(state, 0);
+      const { lost, stopped } = await repairRows(spool.#parts);
+      if (lost > 0) options.events.doubtful('holes', lost);
+      if (stopped > 0) options.events.doubtful('stopped', stopped);
+      if (setAsideFiles(options.directory).length === 0) await spool.objects.removeUnnamed();
+      await spool.gate.check();
+      return spool;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  static async #assemble(options: SpoolOptions, db: DatabaseSync, found: Spool['found']): Promise<Spool> {
+    const meta = new Meta(db);
+    assertOwner(db, meta, options);
     const streams = new Streams(db);
     const epochs = await EpochSource.start(options.manifest, options.clock());
     const keyId = signingKeyOf(options.signingKey).id;
-    const batches = new Batches(db, streams, { origin: options.origin, key: keyId, privateKey: options.signingKey });
+    const objects = new SpoolObjects(db, options.directory);
+    await objects.open();
     let spool: Spool | null = null;
     const committer = new Committer(db, {
       beforeCommit: () => spool?.beforeCommit(),
       afterCommit: () => spool?.afterCommit(),
       onFatal: options.onFatal,
     });
-    const objects = new SpoolObjects(db, options.directory);
-    await objects.open();
-    const parts: SpoolParts = {
-      db,
-      options,
-      keyId,
-      committer,
-      streams,
-      recorder: new Recorder(db, options.origin, streams, epochs),
-      seen: new SeenTable(db),
-      sessions: new SessionStore(db, options.hostKey),
-      gaps: new GapTable(db),
-      objects,
-      gate: options.gate(() => ownBytes(db)),
-    };
-    spool = new Spool(parts, batches, state);
-    if (state !== 'sound') options.events.doubtful(state, 0);
-    await spool.#repair();
+    spool = new Spool(
+      {
+        db,
+        options,
+        keyId,
+        meta,
+        committer,
+        streams,
+        recorder: new Recorder(db, options.origin, streams, epochs),
+        batches: new Batches(db, streams, { origin: options.origin, key: keyId, privateKey: options.signingKey }),
+        outbox: new Outbox(db),
+        seen: new SeenTable(db, meta),
+        sessions: new SessionStore(db, options.hostKey),
+        gaps: new GapTable(db),
+        remains: new Remains(db),
+        objects,
+        gate: options.gate(() => usedBytes(db) + objects.bytes),
+      },
+      found,
+    );
     return spool;
   }
 
@@ -126,7 +165,33 @@ export class Spool implements AsyncDisposable {
   }
 
   get batches(): Batches {
-    return this.#batches;
+    return this.#parts.batches;
+  }
+
+  get outbox(): Outbox {
+    return this.#parts.outbox;
+  }
+
+  get remains(): Remains {
+    return this.#parts.remains;
+  }
+
+  get directory(): string {
+    return this.#parts.options.directory;
+  }
+
+  get events(): SpoolEvents {
+    return this.#parts.options.events;
+  }
+
+  /** True once nothing more is committed: what memory says may then be ahead of the disk. */
+  get hasEnded(): boolean {
+    return this.#parts.committer.hasEnded;
+  }
+
+  /** Ends this spool and the process: only a new start can put right what was found. */
+  fail(failure: Failure): void {
+    this.#parts.committer.fail(failure);
   }
 
   get objects(): SpoolObjects {
@@ -135,6 +200,28 @@ export class Spool implements AsyncDisposable {
 
   streams(): SpoolStream[] {
     return this.#parts.streams.all();
+  }
+
+  stream(stream: Hex128): SpoolStream | undefined {
+    return this.#parts.streams.get(stream);
+  }
+
+  /** Accounts whose stream was opened before the log could be asked for an earlier one. */
+  unasked(): ReadonlySet<Hex128> {
+    return new Set(JSON.parse(this.#parts.meta.get('unasked') ?? '[]') as Hex128[]);
+  }
+
+  /** Runs inside a transaction. */
+  setUnasked(acct: Hex128, isUnasked: boolean): void {
+    const unasked = new Set(this.unasked());
+    if (isUnasked) unasked.add(acct);
+    else unasked.delete(acct);
+    this.#parts.meta.set('unasked', JSON.stringify([...unasked]));
+  }
+
+  /** One transaction; see {@link Committer.run}. */
+  transact<T>(work: (unit: Unit) => T): Promise<T> {
+    return this.#parts.committer.run(work);
   }
 
   /** Calls back with every batch that was fixed, after the commit that fixed it. */
@@ -160,35 +247,51 @@ export class Spool implements AsyncDisposable {
    * the log. The generation is greater than any known one, and than the clock's seconds, so that it grows even when
    * neither spool nor archiver could be asked.
    */
-  openStream(fields: {
-    acct: Hex128;
-    app: App;
-    role: StreamRole;
-    last: StreamHead | null;
-    lastGen: number;
-  }): Promise<SpoolStream> {
-    const { committer, recorder, options, keyId } = this.#parts;
-    const { acct, app, role, last, lastGen } = fields;
-    return committer.run((unit) => {
-      const nowMs = options.clock();
-      const gen = Math.max(lastGen + 1, Math.floor(nowMs / 1000));
-      return recorder.open(unit, nowMs, { acct, app, role, gen, key: keyId, ...(last === null ? {} : { last }) });
-    });
+  openStream(opening: StreamOpening): Promise<SpoolStream> {
+    return this.#parts.committer.run((unit) => this.openStreamIn(unit, opening));
+  }
+
+  /** Like {@link openStream}, inside a transaction that does more. */
+  openStreamIn(unit: Unit, { acct, app, role, last, lastGen }: StreamOpening): SpoolStream {
+    const { recorder, options, keyId } = this.#parts;
+    const nowMs = options.clock();
+    const gen = Math.max(lastGen + 1, Math.floor(nowMs / 1000));
+    return recorder.open(unit, nowMs, { acct, app, role, gen, key: keyId, ...(last === null ? {} : { last }) });
   }
 
   closeStream(stream: SpoolStream, reason: CloseReason): Promise<void> {
     const { committer, recorder, streams, options } = this.#parts;
     return committer.run((unit) => {
       recorder.plain(unit, stream, options.clock(), { t: 'close', reason });
-      streams.change(unit, stream, { closed: true });
+      streams.change(unit, stream, { state: 'closed' });
     });
+  }
+
+  /**
+   * Stops a stream without a `close` record: its chain went another way in the log. Nothing more is written to it or sent of it.
+   * Runs inside the transaction that opens the next one.
+   */
+  stopStreamIn(unit: Unit, stream: SpoolStream): void {
+    this.#parts.batches.dropFrom(unit, stream, 0);
+    this.#parts.streams.change(unit, stream, { state: 'stopped' });
+  }
+
+  /** Counts a stopped stream's records up to `seq` as dealt with. Runs inside the transaction that recorded them elsewhere. */
+  recordedElsewhere(unit: Unit, stream: SpoolStream, seq: number): void {
+    if (seq <= stream.archivedSeq) return;
+    this.#parts.batches.archive(unit, stream, seq, { leaf: 0, nowMs: this.#parts.options.clock() });
+  }
+
+  /** Time of a stream's last record, or null if its row is gone. */
+  lastRecordAt(stream: SpoolStream): number | null {
+    return this.#parts.outbox.timeAt(stream, stream.headSeq);
   }
 
   /** Writes the process's beat: where every stream of this spool that is open stands. */
   beat(process: SpoolStream): Promise<void> {
     const { committer, recorder, streams, options } = this.#parts;
     return committer.run((unit) => {
-      const open = streams.all().filter(({ closed, no }) => !closed && no !== process.no);
+      const open = streams.all().filter(({ state, no }) => state === 'open' && no !== process.no);
       const heads = open.map(headOf).toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
       const parts = Math.max(1, Math.ceil(heads.length / BEAT_HEADS));
       for (let part = 1; part <= parts; part += 1) {
@@ -219,8 +322,7 @@ export class Spool implements AsyncDisposable {
   }
 
   private beforeCommit(): void {
-    const changed = this.#parts.streams.flush();
-    this.#fix({ undo: () => undefined }, changed);
+    this.#fix({ undo: () => undefined }, this.#parts.streams.changed());
     this.#parts.streams.flush();
   }
 
@@ -231,26 +333,22 @@ export class Spool implements AsyncDisposable {
   }
 
   #fix(unit: Unit, streams: readonly SpoolStream[]): void {
-    for (const stream of streams) this.#fixed.push(...this.#batches.fix(unit, stream));
-  }
-
-  async #repair(): Promise<void> {
-    const holes = await repairRows(this.#parts);
-    if (holes > 0) this.#parts.options.events.doubtful('holes', holes);
+    for (const stream of streams) this.#fixed.push(...this.#parts.batches.fix(unit, stream));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#parts.committer.settle().catch(() => undefined);
+    await this.#parts.committer.close();
     this.#parts.gate[Symbol.dispose]();
-    this.#parts.db.close();
+    if (this.#parts.db.isOpen) this.#parts.db.close();
   }
 }
 
 const BEAT_HEADS = 24;
 
-function ownBytes(db: DatabaseSync): number {
-  const pages = (db.prepare('PRAGMA page_count').get() as { page_count: number }).page_count;
-  return pages * (db.prepare('PRAGMA page_size').get() as { page_size: number }).page_size;
+/** Pages that hold something: those that pruning gave back are used again. */
+function usedBytes(db: DatabaseSync): number {
+  const pragma = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+  return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
 }
 
 export type { Usage };

@@ -6,6 +6,13 @@ import { Failure } from '../base/failure.ts';
 import type { Unit } from './committer.ts';
 import { MAX_STREAMS } from './schema.ts';
 
+/**
+ * `open`: written to. `closed`: ended by a `close` record. `stopped`: in doubt; nothing more is written to it or sent of it, and
+ * what it holds unsent goes into another stream.
+ */
+const CONDITIONS = ['open', 'closed', 'stopped'] as const;
+export type StreamCondition = (typeof CONDITIONS)[number];
+
 /** A stream this spool writes or still has to ship. Owned by the committer's units; all others read. */
 export interface SpoolStream {
   readonly no: number;
@@ -14,34 +21,40 @@ export interface SpoolStream {
   readonly app: App;
   readonly role: StreamRole;
   readonly gen: number;
+  /** Its `open` record, as written. */
+  readonly opening: string;
   headSeq: number;
   headId: Hex256;
   /** Last record inside a fixed, signed batch; -1 before the first. */
   fixedSeq: number;
-  /** Last record proven to be in the log; -1 before the first. */
+  /** Last record proven to be in the log, or recorded again in another stream; -1 before the first. */
   archivedSeq: number;
-  closed: boolean;
+  state: StreamCondition;
 }
 
-type StreamRow = Record<'no' | 'gen' | 'head_seq' | 'fixed_seq' | 'archived_seq' | 'closed', number> &
-  Record<'stream' | 'acct' | 'app' | 'role' | 'head_id', string>;
+type StreamChange = Partial<Pick<SpoolStream, 'headSeq' | 'headId' | 'fixedSeq' | 'archivedSeq' | 'state'>>;
+type StreamRow = Record<'no' | 'gen' | 'head_seq' | 'fixed_seq' | 'archived_seq', number> &
+  Record<'stream' | 'acct' | 'app' | 'role' | 'head_id' | 'state' | 'opening', string>;
 
 /** The table of streams and its image in memory. */
 export class Streams {
   readonly #byNo = new Map<number, SpoolStream>();
   readonly #byId = new Map<Hex128, SpoolStream>();
+  readonly #byAccount = new Map<Hex128, SpoolStream[]>();
+  readonly #dirty = new Set<SpoolStream>();
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(
-      `INSERT INTO streams(no, stream, acct, app, role, gen, head_seq, head_id, fixed_seq, archived_seq, closed, opening)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, -1, -1, 0, ?)`,
+      `INSERT INTO streams(no, stream, acct, app, role, gen, head_seq, head_id, fixed_seq, archived_seq, state, opening)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, -1, -1, 'open', ?)`,
     );
     this.#update = db.prepare(
-      'UPDATE streams SET head_seq = ?, head_id = ?, fixed_seq = ?, archived_seq = ?, closed = ? WHERE no = ?',
+      'UPDATE streams SET head_seq = ?, head_id = ?, fixed_seq = ?, archived_seq = ?, state = ? WHERE no = ?',
     );
-    for (const row of db.prepare('SELECT * FROM streams').all() as unknown as StreamRow[]) this.#remember(fromRow(row));
+    for (const row of db.prepare('SELECT * FROM streams ORDER BY no').all() as unknown as StreamRow[])
+      this.#remember(fromRow(row));
   }
 
   all(): SpoolStream[] {
@@ -54,23 +67,15 @@ export class Streams {
 
   /** The stream an account writes to now. */
   current(acct: Hex128): SpoolStream | undefined {
-    return this.all()
-      .filter((stream) => stream.acct === acct && !stream.closed)
-      .toSorted((a, b) => b.gen - a.gen)[0];
+    return newest(this.#byAccount.get(acct)?.filter(({ state }) => state === 'open'));
   }
 
   latestOf(acct: Hex128): SpoolStream | undefined {
-    return this.all()
-      .filter((stream) => stream.acct === acct)
-      .toSorted((a, b) => b.gen - a.gen)[0];
+    return newest(this.#byAccount.get(acct));
   }
 
-  add(
-    unit: Unit,
-    stream: Omit<SpoolStream, 'no' | 'fixedSeq' | 'archivedSeq' | 'closed'>,
-    opening: string,
-  ): SpoolStream {
-    const no = 1 + Math.max(0, ...this.#byNo.keys());
+  add(unit: Unit, stream: Omit<SpoolStream, 'no' | 'fixedSeq' | 'archivedSeq' | 'state'>): SpoolStream {
+    const no = 1 + this.all().reduce((most, known) => Math.max(most, known.no), 0);
     if (no >= MAX_STREAMS) {
       throw new Failure('spool/streams', {
         expected: `fewer than ${MAX_STREAMS} streams`,
@@ -78,45 +83,55 @@ export class Streams {
         fix: 'start a new spool',
       });
     }
-    const added: SpoolStream = { ...stream, no, fixedSeq: -1, archivedSeq: -1, closed: false };
-    const { acct, app, role, gen, headSeq, headId } = added;
+    const added: SpoolStream = { ...stream, no, fixedSeq: -1, archivedSeq: -1, state: 'open' };
+    const { acct, app, role, gen, headSeq, headId, opening } = added;
     this.#insert.run(no, added.stream, acct, app, role, gen, headSeq, headId, opening);
     this.#remember(added);
-    unit.undo(() => {
-      this.#byNo.delete(no);
-      this.#byId.delete(added.stream);
-    });
+    this.#dirty.add(added);
+    unit.undo(() => this.#forget(added));
     return added;
   }
 
   /** Changes a stream in memory; {@link flush} writes it before the commit. */
-  change(
-    unit: Unit,
-    stream: SpoolStream,
-    changes: Partial<Pick<SpoolStream, 'headSeq' | 'headId' | 'fixedSeq' | 'archivedSeq' | 'closed'>>,
-  ): void {
-    const before = { ...stream };
+  change(unit: Unit, stream: SpoolStream, changes: StreamChange): void {
+    const { headSeq, headId, fixedSeq, archivedSeq, state } = stream;
     Object.assign(stream, changes);
     this.#dirty.add(stream);
-    unit.undo(() => Object.assign(stream, before));
+    unit.undo(() => Object.assign(stream, { headSeq, headId, fixedSeq, archivedSeq, state }));
   }
 
-  readonly #dirty = new Set<SpoolStream>();
+  /** Streams changed since the last {@link flush}. */
+  changed(): SpoolStream[] {
+    return [...this.#dirty];
+  }
 
-  /** Streams changed since the last call, written. Runs inside the transaction that changed them. */
-  flush(): SpoolStream[] {
-    const changed = [...this.#dirty];
-    this.#dirty.clear();
-    for (const { headSeq, headId, fixedSeq, archivedSeq, closed, no } of changed) {
-      this.#update.run(headSeq, headId, fixedSeq, archivedSeq, closed ? 1 : 0, no);
+  /** Writes what changed. Runs inside the transaction that changed it. */
+  flush(): void {
+    for (const { headSeq, headId, fixedSeq, archivedSeq, state, no } of this.#dirty) {
+      this.#update.run(headSeq, headId, fixedSeq, archivedSeq, state, no);
     }
-    return changed;
+    this.#dirty.clear();
   }
 
   #remember(stream: SpoolStream): void {
     this.#byNo.set(stream.no, stream);
     this.#byId.set(stream.stream, stream);
+    this.#byAccount.set(stream.acct, [...(this.#byAccount.get(stream.acct) ?? []), stream]);
   }
+
+  #forget(stream: SpoolStream): void {
+    this.#byNo.delete(stream.no);
+    this.#byId.delete(stream.stream);
+    this.#byAccount.set(stream.acct, this.#byAccount.get(stream.acct)?.filter((known) => known !== stream) ?? []);
+    this.#dirty.delete(stream);
+  }
+}
+
+function newest(streams: readonly SpoolStream[] | undefined): SpoolStream | undefined {
+  return streams?.reduce<SpoolStream | undefined>(
+    (best, stream) => (best === undefined || stream.gen > best.gen ? stream : best),
+    undefined,
+  );
 }
 
 function fromRow(row: StreamRow): SpoolStream {
@@ -127,11 +142,13 @@ function fromRow(row: StreamRow): SpoolStream {
     app: row.app as App,
     role: row.role as StreamRole,
     gen: row.gen,
+    opening: row.opening,
     headSeq: row.head_seq,
     headId: row.head_id,
     fixedSeq: row.fixed_seq,
     archivedSeq: row.archived_seq,
-    closed: row.closed === 1,
+    // A word that rotted says nothing about the stream: it is in doubt.
+    state: CONDITIONS.find((condition) => condition === row.state) ?? 'stopped',
   };
 }
 

@@ -44,8 +44,7 @@ export class WatermarkGate implements Disposable {
   }
 
   async check(): Promise<Level> {
-    const { used, total } = await this.#usage();
-    const share = total > 0 ? used / total : 1;
+    const share = await this.#share();
     const level = share >= this.#marks.stop ? 'stop' : share >= this.#marks.alarm ? 'alarm' : 'normal';
     if (level !== this.#level) {
       this.#level = level;
@@ -53,6 +52,16 @@ export class WatermarkGate implements Disposable {
     }
     if (level !== 'stop') for (const enter of this.#waiting.splice(0)) enter();
     return level;
+  }
+
+  /** A volume that does not even say how full it is takes nothing more. */
+  async #share(): Promise<number> {
+    try {
+      const { used, total } = await this.#usage();
+      return total > 0 ? used / total : 1;
+    } catch {
+      return 1;
+    }
   }
 
   /** Resolves at once below the upper mark, else when space has returned. */
