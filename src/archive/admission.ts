@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { FailureCode } from '../base/failure.ts';
 import { verifyStatement } from '../record/batch.ts';
 import { entryId, genesisOf, isStreamRecord, sealedPart } from '../record/entry.ts';
 import type { BytesRef, Entry, Hex128, Hex256, StreamRecord } from '../record/entry-types.ts';
-import { FormatError } from '../record/format-error.ts';
+import { isForRecipients } from '../record/epoch-document.ts';
+import { FormatError, type FormatCode } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
 import type { ParsedJob } from '../queue/job.ts';
-import { isForRecipients } from '../record/epoch-document.ts';
 import type { LogState } from './log-state.ts';
 
 export type ParsedBatch = Extract<ParsedJob, { kind: 'batch' }>;
@@ -19,103 +20,152 @@ export interface StreamTip {
   readonly seq: number;
   /** What the next record's `prev` must be. */
   readonly id: Hex256;
-  /** Leaf hash of the last entry. */
-  readonly leafId: Hex256;
+  /** Leaf hash of the last entry; null where only heads are known. */
+  readonly leafId: Hex256 | null;
   readonly closed: boolean;
 }
 
+/** What a batch is judged against: the log, and what waits for the next segment. */
+export interface Judge {
+  readonly origin: string;
+  readonly state: LogState;
+  tipOf(stream: Hex128): StreamTip | undefined;
+  /** Greatest generation of an account's streams so far, those that wait included; -1 for none. */
+  newestGenOf(acct: Hex128): number;
+}
+
+export interface NamedObject extends BytesRef {
+  readonly ret: string;
+}
+
+export interface Admitted {
+  readonly outcome: 'take';
+  readonly tip: StreamTip;
+  readonly objects: readonly NamedObject[];
+  /** The documents that the records name, and no others: a batch's signature does not cover what else a job holds. */
+  readonly epochs: ReadonlyMap<Hex256, string>;
+}
+
+export type RefusalCode = FailureCode | FormatCode;
+
 export type Admission =
-  | { readonly outcome: 'take'; readonly tip: StreamTip; readonly objects: readonly (BytesRef & { ret: string })[] }
+  | Admitted
   /** Already archived or waiting: nothing to do but to say so. */
   | { readonly outcome: 'known' }
   /** Comes too early: the stream's next record must be `seq`. */
   | { readonly outcome: 'want'; readonly seq: number }
-  /** Can never be archived. */
-  | { readonly outcome: 'refuse'; readonly code: string };
-
-const refuse = (code: string): Admission => ({ outcome: 'refuse', code });
+  /** Can never be archived as it is. `isSigned`: its statement is by the key it names, so there is somebody to tell. */
+  | { readonly outcome: 'refuse'; readonly code: RefusalCode; readonly isSigned: boolean };
 
 /**
  * Judges one batch against the log and what waits. Believes nothing: signature, stream key, generation, continuity, every body's
  * hash and every epoch's document are checked here, before a byte is stored.
  */
-export function admit(batch: ParsedBatch, origin: string, state: LogState, tip: StreamTip | undefined): Admission {
+export function admit(batch: ParsedBatch, judge: Judge): Admission {
   const { statement } = batch;
-  const signer = state.batchSigners.get(statement.key);
-  if (statement.origin !== origin) return refuse('archive/other-log');
-  if (signer === undefined) return refuse('archive/unknown-signer');
+  if (statement.origin !== judge.origin) return { outcome: 'refuse', code: 'archive/other-log', isSigned: false };
+  const signer = judge.state.batchSigners.get(statement.key);
+  if (signer === undefined) return { outcome: 'refuse', code: 'archive/unknown-signer', isSigned: false };
+  let isSigned = false;
   try {
     verifyStatement(statement, signer);
-    const placed = place(batch, state, tip);
-    if (placed !== null) return placed;
-    const last = followChain(batch, origin, tip);
-    checkBodies(batch);
-    checkEpochs(batch, state);
-    return { outcome: 'take', tip: last, objects: objectsOf(batch.entries) };
+    isSigned = true;
+    return judgeSigned(batch, judge);
   } catch (error) {
-    if (error instanceof FormatError) return refuse(error.code);
-    if (error instanceof Refusal) return refuse(error.code);
+    if (error instanceof FormatError || error instanceof Refusal)
+      return { outcome: 'refuse', code: error.code, isSigned };
     throw error;
   }
 }
 
+function judgeSigned(batch: ParsedBatch, judge: Judge): Admission {
+  // First of all: until the records are those that were signed, nothing that they say may be held against the signer.
+  const chain = followChain(batch);
+  const tip = judge.tipOf(batch.statement.stream);
+  const placed = place(batch, judge, tip);
+  if (placed !== null) return placed;
+  checkBodies(batch);
+  const { acct } = tip ?? (batch.entries[0] as Extract<Entry, { t: 'open' }>);
+  const { gen, key } = batch.statement;
+  return {
+    outcome: 'take',
+    tip: { acct, gen, key, ...chain },
+    objects: objectsOf(batch.entries),
+    epochs: epochsOf(batch, judge.state),
+  };
+}
+
 class Refusal extends Error {
-  readonly code: string;
-  constructor(code: string) {
+  readonly code: FailureCode;
+  constructor(code: FailureCode) {
     super(code);
     this.code = code;
   }
 }
 
-/** Null if the batch is the stream's next; else what it is instead. */
-function place({ statement, entries }: ParsedBatch, state: LogState, tip: StreamTip | undefined): Admission | null {
-  if (tip === undefined) {
-    if (statement.first > 0) return { outcome: 'want', seq: 0 };
-    const [opening] = entries;
-    if (opening?.t !== 'open' || opening.gen !== statement.gen || opening.key !== statement.key)
-      return refuse('archive/bad-open');
-    const newest = state.newestStreamOf(opening.acct);
-    return newest !== undefined && newest.gen >= opening.gen ? refuse('archive/old-generation') : null;
-  }
-  if (tip.key !== statement.key || tip.gen !== statement.gen) return refuse('archive/other-key');
-  if (statement.first > tip.seq + 1) return { outcome: 'want', seq: tip.seq + 1 };
-  if (statement.first <= tip.seq) return placeBehind(statement.last, entries, tip);
-  return tip.closed ? refuse('archive/closed-stream') : null;
-}
-
-/** What ends at our head must be what we have; what ends before it was judged when it came. */
-function placeBehind(last: Hex256, entries: readonly Entry[], tip: StreamTip): Admission {
-  const end = entries.at(-1);
-  const lastSeq = end === undefined || !isStreamRecord(end) ? -1 : end.t === 'hole' ? end.seq + end.count - 1 : end.seq;
-  if (lastSeq === tip.seq && last !== tip.leafId) return refuse('archive/fork');
-  return { outcome: 'known' };
-}
-
-function followChain(
-  { statement, entries, records }: ParsedBatch,
-  origin: string,
-  tip: StreamTip | undefined,
-): StreamTip {
-  let seq = tip === undefined ? -1 : tip.seq;
-  let prev = tip === undefined ? genesisOf(origin, statement.stream) : tip.id;
+/** Where a batch's own chain ends. Refuses records that are not the signed ones, one behind the other. */
+function followChain({
+  statement,
+  entries,
+  records,
+}: ParsedBatch): Pick<StreamTip, 'seq' | 'id' | 'leafId' | 'closed'> {
+  let next = { seq: statement.first, prev: prevOf(entries[0]) };
   let leafId = '';
   let closed = false;
   for (const [index, entry] of entries.entries()) {
     if (!isStreamRecord(entry) || entry.stream !== statement.stream) throw new Refusal('archive/foreign-record');
     if (closed) throw new Refusal('archive/closed-stream');
-    if (entry.seq !== seq + 1 || entry.prev !== prev) throw new Refusal('archive/broken-chain');
+    if (entry.seq !== next.seq || entry.prev !== next.prev) throw new Refusal('archive/broken-chain');
     leafId = entryId((records[index] as { line: string }).line).toString('hex');
-    [seq, prev] = afterRecord(entry, leafId);
+    next = nextAfter(entry, leafId);
     closed = entry.t === 'close';
   }
   if (leafId !== statement.last) throw new Refusal('archive/broken-chain');
-  const { acct } = tip ?? (entries[0] as Extract<Entry, { t: 'open' }>);
-  return { acct, gen: statement.gen, key: statement.key, seq, id: prev, leafId, closed };
+  return { seq: next.seq - 1, id: next.prev, leafId, closed };
 }
 
-/** Number and id that the next record follows: a hole stands for all it covers. */
-function afterRecord(record: StreamRecord, leafId: Hex256): [number, Hex256] {
-  return record.t === 'hole' ? [record.seq + record.count - 1, record.last] : [record.seq, leafId];
+function prevOf(entry: Entry | undefined): Hex256 {
+  return entry !== undefined && isStreamRecord(entry) ? entry.prev : '';
+}
+
+/** What the next record must say: a hole stands for all it covers. */
+function nextAfter(record: StreamRecord, leafId: Hex256): { seq: number; prev: Hex256 } {
+  if (record.t === 'hole') return { seq: record.seq + record.count, prev: record.last };
+  return { seq: record.seq + 1, prev: leafId };
+}
+
+/** Null if the batch is the stream's next; else what it is instead. */
+function place(batch: ParsedBatch, judge: Judge, tip: StreamTip | undefined): Admission | null {
+  const { statement, entries } = batch;
+  if (tip === undefined) return placeFirst(batch, judge);
+  if (tip.key !== statement.key || tip.gen !== statement.gen) throw new Refusal('archive/other-key');
+  if (statement.first > tip.seq + 1) return { outcome: 'want', seq: tip.seq + 1 };
+  if (statement.first <= tip.seq) return placeBehind(batch, tip);
+  if (tip.closed) throw new Refusal('archive/closed-stream');
+  if (prevOf(entries[0]) !== tip.id) throw new Refusal('archive/fork');
+  return null;
+}
+
+function placeFirst({ statement, entries }: ParsedBatch, judge: Judge): Admission | null {
+  if (statement.first > 0) return { outcome: 'want', seq: 0 };
+  const [opening] = entries;
+  if (opening?.t !== 'open' || opening.gen !== statement.gen || opening.key !== statement.key)
+    throw new Refusal('archive/bad-open');
+  if (opening.prev !== genesisOf(judge.origin, statement.stream)) throw new Refusal('archive/broken-chain');
+  if (judge.newestGenOf(opening.acct) >= opening.gen) throw new Refusal('archive/old-generation');
+  return null;
+}
+
+/** The record that ends at our head must be the one we have; what lies before it was judged when it came. */
+function placeBehind({ entries, records }: ParsedBatch, tip: StreamTip): Admission {
+  for (const [index, entry] of (entries as readonly StreamRecord[]).entries()) {
+    const leafId = entryId((records[index] as { line: string }).line).toString('hex');
+    const { seq, prev } = nextAfter(entry, leafId);
+    if (seq !== tip.seq + 1) continue;
+    const isOurs = tip.leafId === null ? prev === tip.id : leafId === tip.leafId;
+    if (!isOurs) throw new Refusal('archive/fork');
+  }
+  return { outcome: 'known' };
 }
 
 function checkBodies({ entries, records }: ParsedBatch): void {
@@ -127,21 +177,26 @@ function checkBodies({ entries, records }: ParsedBatch): void {
   }
 }
 
-function checkEpochs({ entries, epochs }: ParsedBatch, state: LogState): void {
-  const documents = new Map(epochs.map((document) => [sha256Hex(document), document]));
+function epochsOf({ entries, epochs }: ParsedBatch, state: LogState): Map<Hex256, string> {
+  const sent = new Map(epochs.map((document) => [sha256Hex(document), document]));
+  const named = new Map<Hex256, string>();
   for (const epoch of new Set(entries.map((entry) => sealedPart(entry)?.epoch))) {
     if (epoch === undefined) continue;
-    const document = documents.get(epoch);
+    const document = sent.get(epoch);
     if (document === undefined) throw new Refusal('archive/missing-epoch');
     if (!state.manifests.some((manifest) => isForRecipients(document, manifest)))
       throw new Refusal('archive/foreign-recipient');
+    named.set(epoch, document);
   }
+  return named;
 }
 
-function objectsOf(entries: readonly Entry[]): (BytesRef & { ret: string })[] {
-  return entries.flatMap((entry) =>
-    (entry.t === 'content' || entry.t === 'media') && entry.obj !== undefined
-      ? entry.obj.map(({ h, n }) => ({ h, n, ret: entry.ret }))
-      : [],
-  );
+/** Once each, although several records may name the same. */
+function objectsOf(entries: readonly Entry[]): NamedObject[] {
+  const objects = new Map<string, NamedObject>();
+  for (const entry of entries) {
+    if ((entry.t !== 'content' && entry.t !== 'media') || entry.obj === undefined) continue;
+    for (const { h, n } of entry.obj) objects.set(`${h} ${n} ${entry.ret}`, { h, n, ret: entry.ret });
+  }
+  return [...objects.values()];
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isFailure } from '../base/failure.ts';
 import type { Hex128 } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
@@ -10,11 +11,15 @@ import { encodeReply, type Reply } from '../queue/reply.ts';
 import type { ParsedBatch } from './admission.ts';
 import { LogCommitter, type Committed, type CommitKeys, type OwnEntry } from './committer.ts';
 import { missingRules } from './genesis.ts';
+import { GRANT_LIMITS, GrantQuota, type GrantLimits } from './grant-quota.ts';
 import type { LogState } from './log-state.ts';
+import { PastTree } from './past-tree.ts';
+import type { Pending } from './pending.ts';
 import { ReadBack } from './read-back.ts';
-import { MOST_LEAVES_BACK, Receipts } from './receipts.ts';
-import { recover, windowFrom } from './recover.ts';
-import { GRANT_LIMITS, Requests, type GrantLimits } from './requests.ts';
+import { Receipts } from './receipts.ts';
+import { recover, type Recovered } from './recover.ts';
+import { Requests } from './requests.ts';
+import { RetentionKeeper, type RetentionProgress } from './retention.ts';
 import { Schedules, type Schedule } from './schedule.ts';
 import { Sequencer, type FlushRhythm } from './sequencer.ts';
 import type { ArchiveStore } from './store.ts';
@@ -33,9 +38,13 @@ export interface ArchiverOptions {
   readonly headsEveryMs: number;
   readonly readBackAfterMs: number;
   readonly grantLimits?: GrantLimits;
+  /** Leaves that the window of the tree holds at most: 64 bytes each. */
+  readonly windowLeaves?: number;
+  /** Pause between requests while locks of earlier records are lengthened. */
+  readonly retentionPauseMs?: number;
   readonly clock: () => number;
   readonly events: ArchiverEvents;
-  /** Called once, when an outcome is unknown: the process must end. */
+  /** Called at most once, when an outcome is unknown: the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -46,66 +55,103 @@ export interface ArchiverEvents {
   refused(code: string): void;
   unscheduledClass(count: number): void;
   readBack(leaves: number): void;
-  trouble(what: 'job' | 'reply' | 'read-back', code: string): void;
+  /** Locks of earlier records are being lengthened to a schedule that was. */
+  retention?(progress: RetentionProgress): void;
+  trouble(what: 'job' | 'reply' | 'receipt' | 'read-back' | 'retention', code: string): void;
 }
 
 /** Orders, packs, locks, signs and answers. One per log; a second one stands by, because creating a segment admits one winner. */
 export class Archiver implements AsyncDisposable {
   readonly #o: ArchiverOptions;
   readonly state: LogState;
+  readonly #committer: LogCommitter;
   readonly #receipts: Receipts;
   readonly #requests: Requests;
+  readonly #quota: GrantQuota;
   readonly #sequencer: Sequencer;
   readonly #readBack: ReadBack;
-  readonly #connectors = new Set<KeyId>();
+  readonly #retention: RetentionKeeper;
   /** Batches of one stream are judged one after the other. */
   readonly #lanes = new Map<Hex128, Promise<void>>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #closing = new AbortController();
+  #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> = Promise.resolve();
+  #keeping: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  #hasEnded = false;
 
-  private constructor(options: ArchiverOptions, state: LogState, readBack: ReadBack) {
-    const { store, origin, keys, clock } = options;
-    const schedules = new Schedules(options.schedules);
+  private constructor(options: ArchiverOptions, { state, from, segments }: Recovered) {
+    const { store, origin, keys, clock, rhythm, events } = options;
+    const schedules = new Schedules([...state.schedules(), ...options.schedules]);
     this.#o = options;
     this.state = state;
-    this.#readBack = readBack;
-    this.#receipts = new Receipts(state);
-    this.#requests = new Requests({ store, state, schedules, limits: options.grantLimits ?? GRANT_LIMITS, clock });
-    const committer = new LogCommitter({ store, origin, keys, schedules, state });
+    this.#readBack = new ReadBack(store, origin, options.readBackAfterMs, from);
+    for (const segment of segments) this.#readBack.add(segment);
+    this.#receipts = new Receipts({
+      state,
+      past: new PastTree({ store, origin }, state),
+      readBackLeaves: () => this.#readBack.leaves,
+      reply: (to, reply) => this.#reply(to, reply),
+      trouble: (code) => events.trouble('receipt', code),
+    });
+    this.#quota = new GrantQuota(options.grantLimits ?? GRANT_LIMITS);
+    this.#requests = new Requests({ store, state, schedules, quota: this.#quota, clock });
+    this.#committer = new LogCommitter({ store, origin, keys, schedules, state });
+    this.#retention = new RetentionKeeper({
+      place: { store, origin },
+      state,
+      pauseMs: options.retentionPauseMs ?? RETENTION_PAUSE_MS,
+      onProgress: (progress) => events.retention?.(progress),
+    });
     this.#sequencer = new Sequencer({
       store,
       origin,
       state,
-      committer,
+      committer: this.#committer,
       schedules,
-      rhythm: options.rhythm,
-      ownEntries: () => this.#dueEntries(committer),
-      onCommitted: (committed, streams) => this.#onCommitted(committed, streams),
-      onUnscheduledClass: (count) => options.events.unscheduledClass(count),
-      onFatal: options.onFatal,
+      rhythm,
+      ownEntries: () => this.#dueEntries(),
+      onCommitted: (committed, written) => this.#onCommitted(committed, written),
+      onUnscheduledClass: (count) => events.unscheduledClass(count),
+      onFatal: (error) => this.#onFatal(error),
     });
-    this.#timer = setInterval(
-      () => this.#runReadBack(),
-      Math.min(READ_BACK_TICK_MS, Math.max(options.readBackAfterMs, 100)),
-    );
-    this.#timer.unref();
   }
 
   /** Recovers the log, publishes its checkpoint again, logs what the config changed, and starts taking jobs. */
   static async start(options: ArchiverOptions): Promise<Archiver> {
-    const { store, origin, root, logKey, keys, clock } = options;
-    const { state, segments, packs } = await recover({ store, origin, root, logKey });
-    options.events.recovered(state.size, segments);
-    const readBack = new ReadBack(store, origin, options.readBackAfterMs, state.window.base);
-    for (const { hash, end } of packs) readBack.add(hash, end, clock());
-    const archiver = new Archiver(options, state, readBack);
-    if (state.size > 0) {
-      await new LogCommitter({ store, origin, keys, schedules: new Schedules(options.schedules), state }).publish();
-    }
-    const { entries, documents } = missingRules(state, store.abilities, options, await store.serverTimeMs());
-    if (entries.length > 0) await archiver.#sequencer.flush(entries, documents);
-    await options.downlink.consume((job) => archiver.#take(job));
+    const { store, origin, root, logKey, windowLeaves } = options;
+    const recovered = await recover({
+      store,
+      origin,
+      root,
+      logKey,
+      ...(windowLeaves === undefined ? {} : { windowLeaves }),
+    });
+    options.events.recovered(recovered.state.size, recovered.segments.length);
+    const archiver = new Archiver(options, recovered);
+    await archiver.#begin(recovered.published);
     return archiver;
+  }
+
+  async #begin(published: number): Promise<void> {
+    const { store, downlink, readBackAfterMs } = this.#o;
+    if (this.state.size > 0) this.#committer.sign();
+    // A standby must not take back what the active one has published meanwhile.
+    if (this.state.size > published) await this.#committer.publish();
+    const { entries, documents } = missingRules(this.state, store.abilities, this.#o);
+    if (entries.length > 0) await this.#sequencer.flush(entries, documents);
+    this.#isStarted = true;
+    await downlink.consume((job) => this.#take(job));
+    const tickMs = Math.min(READ_BACK_TICK_MS, Math.max(readBackAfterMs, 100));
+    this.#timer = setInterval(() => void this.readBack(), tickMs).unref();
+    this.#keeping = this.#keepRetention();
+  }
+
+  /** While starting, the caller of `start` is told by its rejection. */
+  #onFatal(error: unknown): void {
+    if (this.#hasEnded || !this.#isStarted) return;
+    this.#hasEnded = true;
+    this.#o.onFatal(error);
   }
 
   /** Takes one job. Never rejects for what a job says: only for what may succeed later. */
@@ -137,115 +183,102 @@ export class Archiver implements AsyncDisposable {
 
   async #takeBatch(batch: ParsedBatch): Promise<void> {
     const { statement, since, again } = batch;
+    const { stream, key, first } = statement;
     const admission = await this.#sequencer.submit(batch);
     switch (admission.outcome) {
       case 'take':
-        this.#hear(statement.key, since, again);
-        return undefined;
+        return this.#receipts.hear(key, since, false);
       case 'known':
-        this.#hear(statement.key, since, again);
-        return this.#repeatReceipt(statement.key, statement.stream);
+        this.#receipts.hear(key, since, again);
+        // For records archived before: their receipt was lost. What waits for a segment gets its receipt with it.
+        if (!this.#sequencer.isWaiting(stream)) this.#receipts.due(key, [stream]);
+        return undefined;
       case 'want':
-        return this.#reply(statement.key, { kind: 'want', stream: statement.stream, seq: admission.seq });
+        return void (await this.#reply(key, { kind: 'want', stream, seq: admission.seq }));
       case 'refuse':
         this.#o.events.refused(admission.code);
-        if (admission.code === 'archive/unknown-signer' || admission.code === 'archive/other-log') return undefined;
-        return this.#reply(statement.key, {
-          kind: 'refused',
-          stream: statement.stream,
-          first: statement.first,
-          code: admission.code,
-        });
+        if (admission.isSigned) await this.#reply(key, { kind: 'refused', stream, first, code: admission.code });
+        return undefined;
     }
   }
 
-  #hear(connector: KeyId, since: number, again: boolean): void {
-    this.#connectors.add(connector);
-    this.#receipts.hear(connector, since, again);
-  }
-
-  /** For records archived before: their receipt was lost, or is on its way. */
-  async #repeatReceipt(connector: KeyId, stream: Hex128): Promise<void> {
-    if (this.#sequencer.isWaiting(stream)) return;
-    const state = this.state.stream(stream);
-    if (state === undefined) return;
-    // A record newer than this memory can be proven, and through its chain all before it; an older one is asked for more.
-    if (!this.#receipts.canProve(state)) return this.#reply(connector, { kind: 'want', stream, seq: state.seq + 1 });
-    await this.#sendReceipts(connector, [stream]);
-  }
-
-  async #onCommitted(committed: Committed, streams: ReadonlySet<Hex128>): Promise<void> {
-    this.#o.events.committed(committed, this.state.size);
-    for (const { hash } of committed.packs) this.#readBack.add(hash, this.state.size, this.#o.clock());
-    const byConnector = Map.groupBy(streams, (stream) => this.state.stream(stream)?.key ?? '');
-    for (const [connector, own] of byConnector) await this.#sendReceipts(connector, own);
-  }
-
-  async #sendReceipts(connector: KeyId, streams: Iterable<Hex128>): Promise<void> {
-    const since = this.#receipts.sinceOf(connector);
-    if (since > this.state.size) {
-      // The connector holds our signature over a longer log than this one.
-      this.#o.events.refused('archive/behind-receipt');
-      return;
-    }
-    if (since > 0 && since < this.state.window.base) await this.#widen(since);
-    if (since > 0 && since < this.state.window.base) return;
-    for (const receipt of this.#receipts.make(connector, streams))
-      await this.#reply(connector, { kind: 'receipt', receipt });
-  }
-
-  async #widen(since: number): Promise<void> {
-    if (this.state.size - since > MOST_LEAVES_BACK) return this.#o.events.refused('archive/receipt-too-old');
-    const window = await windowFrom(this.#o, since, this.state.size);
-    if (window === null) this.#o.events.refused('archive/receipt-too-old');
-    else this.state.widenWindow(window);
+  #onCommitted(committed: Committed, { tips, objects }: Pending): void {
+    const { size } = this.state;
+    this.#o.events.committed(committed, size);
+    const { first, packs, atMs } = committed;
+    this.#readBack.add({ first, size, hashes: packs.map(({ hash }) => hash), atMs });
+    for (const { stream, hash } of objects) this.#quota.logged(tips.get(stream)?.key ?? '', stream, hash);
+    const byConnector = Map.groupBy(tips.keys(), (stream) => tips.get(stream)?.key ?? '');
+    for (const [connector, streams] of byConnector) this.#receipts.due(connector, streams);
   }
 
   /** Replies may be lost: whoever needs one asks again. */
-  async #reply(to: KeyId, reply: Reply): Promise<void> {
+  async #reply(to: KeyId, reply: Reply): Promise<boolean> {
     try {
       await this.#o.downlink.reply(to, encodeReply(to, reply, this.#o.keys.archiver));
+      return true;
     } catch (error) {
       this.#o.events.trouble('reply', codeOf(error));
+      return false;
     }
   }
 
-  async #dueEntries(committer: LogCommitter): Promise<readonly OwnEntry[]> {
-    const { state } = this;
-    const last = state.lastHeads === null ? 0 : Date.parse(state.lastHeads.at);
-    const serverMs = await this.#o.store.serverTimeMs();
-    if (state.streams().length === 0 || serverMs - last < this.#o.headsEveryMs) return [];
-    const entry = await committer.createHeads();
-    state.lastHeads = { leaves: state.size, at: new Date(serverMs).toISOString() };
-    return [entry];
+  /**
+   * Heads, when they are due and all packs before the last heads have been read back: so a start that begins at the last but one
+   * knows that everything before it was.
+   */
+  async #dueEntries(): Promise<readonly OwnEntry[]> {
+    const { lastHeads, hasStreams } = this.state;
+    if (!hasStreams || this.#readBack.leaves < (lastHeads?.leaves ?? 0)) return [];
+    const last = lastHeads === null ? 0 : Date.parse(lastHeads.at);
+    if ((await this.#o.store.serverTimeMs()) - last < this.#o.headsEveryMs) return [];
+    const entry = await this.#committer.createHeads();
+    if (entry === null) this.#o.events.trouble('job', 'store/fork');
+    return entry === null ? [] : [entry];
   }
 
-  #runReadBack(): void {
+  /** Reads back what is due now. Never rejects: what is wrong with a pack ends the process. */
+  readBack(): Promise<void> {
     this.#reading = this.#reading.then(async () => {
       try {
-        if (!(await this.#readBack.run(this.#o.clock()))) return;
+        if (!(await this.#readBack.run(this.#o.clock(), this.#closing.signal))) return;
         this.#o.events.readBack(this.#readBack.leaves);
-        for (const connector of this.#connectors)
-          await this.#reply(connector, { kind: 'readback', leaves: this.#readBack.leaves });
+        this.#receipts.tellReadBack();
       } catch (error) {
-        if (isFailure(error, 'fatal')) this.#o.onFatal(error);
+        if (isFailure(error, 'fatal')) this.#onFatal(error);
         else this.#o.events.trouble('read-back', codeOf(error));
       }
     });
+    return this.#reading;
   }
 
-  /** Writes what waits now. */
-  flush(): Promise<void> {
-    return this.#sequencer.flush();
+  async #keepRetention(): Promise<void> {
+    try {
+      await this.#retention.run(this.#closing.signal);
+    } catch (error) {
+      if (isFailure(error, 'fatal') && error.code === 'store/lock-ignored') this.#onFatal(error);
+      else this.#o.events.trouble('retention', codeOf(error));
+    }
+  }
+
+  /** Writes what waits now, and waits until its receipts are sent. */
+  async flush(): Promise<void> {
+    await this.#sequencer.flush();
+    await this.#receipts.settled();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#closing.abort();
     await this.#sequencer.close();
-    await this.#reading;
+    await Promise.all([this.#reading, this.#keeping]);
+    await Promise.race([this.#receipts.settled(), sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 }
 
 const READ_BACK_TICK_MS = 60_000;
+const RETENTION_PAUSE_MS = 20;
+/** For receipts that are under way; those that do not get there are asked for again. */
+const CLOSE_MS = 2000;
 
 export { FLUSH_RHYTHM } from './sequencer.ts';

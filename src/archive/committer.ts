@@ -4,13 +4,13 @@ import { Failure } from '../base/failure.ts';
 import { signCheckpoint } from '../record/checkpoint.ts';
 import { encodeEntry } from '../record/entry.ts';
 import type { HeadsEntry, LogRecord, PackEntry } from '../record/entry-types.ts';
-import { leafHash, sha256Hex } from '../record/hash.ts';
+import { sha256Hex } from '../record/hash.ts';
 import { encodeHeads, headsRootHex } from '../record/heads.ts';
 import type { SigningKey } from '../record/key.ts';
 import { checkpointKey, headsKey, packKey, segmentKey } from '../record/layout.ts';
-import { toSeconds } from '../record/period.ts';
-import { encodeSegment } from '../record/segment.ts';
-import { documentsByHash, type LogState } from './log-state.ts';
+import { fromSeconds, toSeconds } from '../record/period.ts';
+import { encodeSegment, parseSegment } from '../record/segment.ts';
+import { brokenLog, documentsByHash, type LogState } from './log-state.ts';
 import { buildPacks, type Pack } from './packs.ts';
 import type { Pending } from './pending.ts';
 import type { Schedules } from './schedule.ts';
@@ -40,6 +40,8 @@ export interface Committed {
   readonly records: number;
   readonly puts: number;
   readonly packs: readonly Pack[];
+  /** Its time as the log has it, by the store's clock. */
+  readonly atMs: number;
 }
 
 /**
@@ -65,24 +67,28 @@ export class LogCommitter {
     for (const [index, pack] of packs.entries()) await this.#createPack(pack, locks[index] as Lock);
     const at = toSeconds(serverMs);
     const packEntries = packs.map((pack, index) => packEntry(pack, locks[index] as Lock));
-    const lines = [...pending.lines, ...[...packEntries, ...own].map((entry) => this.#line(entry, at))];
+    const lines = [...pending.lines, ...[...own, ...packEntries].map((entry) => this.#line(entry, at))];
     const docs = [...pending.epochs.values(), ...documents];
     const bytes = this.#encode({ docs, batches: pending.statements, entries: lines, at });
-    const lock = schedules.lockForLog([...locks, ...pending.objectLocks], serverMs);
+    const lock = schedules.lockForLog(locks, serverMs);
     await this.#createSegment(segmentKey(this.#parts.origin, first), bytes, lock);
-    this.#apply(lines, docs);
-    await this.#publish();
-    return { first, records: pending.lines.length, puts: packs.length + 2, packs };
+    this.#apply(lines, docs, bytes);
+    await this.publish();
+    const heads = own.filter(({ t }) => t === 'heads').length;
+    return { first, records: pending.lines.length, puts: packs.length + heads + 2, packs, atMs: fromSeconds(at) };
   }
 
-  /** Stores where every stream stands, and returns the entry that says so; it must be in the next segment. */
-  async createHeads(): Promise<OwnEntry> {
+  /**
+   * Stores where every stream stands, and returns the entry that says so; it must be the first of the log's own in the next
+   * segment. Null if the name is taken by other bytes: heads come again at another size, and nothing depends on these.
+   */
+  async createHeads(): Promise<OwnEntry | null> {
     const { store, origin, state, schedules } = this.#parts;
     const serverMs = await store.serverTimeMs();
     const heads = state.heads(origin);
     const bytes = encodeHeads(heads);
     const { won } = await store.create(headsKey(origin, heads.leaves), bytes, schedules.lockForLog([], serverMs));
-    if (!won) await this.#readBack(headsKey(origin, heads.leaves), bytes);
+    if (!won) return null;
     const file = { h: sha256Hex(bytes), n: bytes.length };
     return { t: 'heads', file, root: headsRootHex(heads.streams), streams: heads.streams.length } as Omit<
       HeadsEntry,
@@ -145,21 +151,27 @@ export class LogCommitter {
     });
   }
 
-  #apply(lines: readonly string[], docs: readonly string[]): void {
-    const documents = documentsByHash(docs);
-    for (const line of lines) this.#parts.state.apply(line, leafHash(Buffer.from(line, 'latin1')), documents);
-    this.#parts.state.shrinkWindow();
+  /** What was read back is what everybody will read; the log key signs no other root than the one it states. */
+  #apply(lines: readonly string[], docs: readonly string[], winner: Buffer): void {
+    const { state } = this.#parts;
+    state.apply(
+      lines.map((line) => Buffer.from(line, 'latin1')),
+      documentsByHash(docs),
+    );
+    const { root, size } = parseSegment(winner).tail;
+    if (size !== state.size || !root.equals(state.window.root())) throw brokenLog(`another root at leaf ${size}`);
+    this.sign();
   }
 
-  /** Signs the log's present size and publishes it. Repeating it publishes the same bytes. */
-  async #publish(): Promise<void> {
-    const { store, origin, state, keys } = this.#parts;
+  /** Signs the log's present size. Repeating it gives the same bytes. */
+  sign(): void {
+    const { origin, state, keys } = this.#parts;
     state.checkpoint = signCheckpoint({ origin, size: state.size, root: state.window.root() }, keys.log);
-    await store.putDerived(checkpointKey(origin), Buffer.from(state.checkpoint));
   }
 
-  publish(): Promise<void> {
-    return this.#publish();
+  async publish(): Promise<void> {
+    const { store, origin, state } = this.#parts;
+    await store.putDerived(checkpointKey(origin), Buffer.from(state.checkpoint));
   }
 }
 

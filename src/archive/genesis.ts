@@ -5,7 +5,7 @@ import type { SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest } from '../record/manifest.ts';
 import type { OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
-import { assertNotShortened, type Schedule } from './schedule.ts';
+import { assertCapAllows, assertNotShortened, type Schedule } from './schedule.ts';
 import type { StoreAbilities } from './store.ts';
 
 interface Rules {
@@ -23,11 +23,10 @@ export function missingRules(
   state: LogState,
   abilities: StoreAbilities,
   { root, manifest, schedules }: Rules,
-  nowMs: number,
 ): { entries: OwnEntry[]; documents: string[] } {
   const key = missingManifest(state, manifest, root);
   const store = missingStore(state, abilities);
-  const entries = [key, store, ...schedules.map((schedule) => missingSchedule(state, schedule, nowMs))];
+  const entries = [key, store, ...schedules.map((schedule) => missingSchedule(state, schedule))];
   return { entries: entries.filter((entry) => entry !== null), documents: key === null ? [] : [manifest] };
 }
 
@@ -59,9 +58,10 @@ function missingStore({ store }: LogState, { kind, create, locks, legalHold }: S
   return store.create === create && store.hold === legalHold && store.locks === locks ? null : now;
 }
 
-function missingSchedule(state: LogState, schedule: Schedule, nowMs: number): OwnEntry | null {
+function missingSchedule(state: LogState, schedule: Schedule): OwnEntry | null {
+  assertCapAllows(schedule);
   const logged = state.schedule(schedule.class);
-  if (logged !== undefined) assertNotShortened(logged, schedule, nowMs);
+  if (logged !== undefined) assertNotShortened(logged, schedule);
   const { class: retentionClass, mode, period, max, authority } = schedule;
   const same =
     logged?.mode === mode && logged.period === period && logged.max === max && logged.authority === authority;

@@ -2,7 +2,7 @@
 import { Failure } from '../base/failure.ts';
 import { isStreamRecord, parseEntry } from '../record/entry.ts';
 import type { Entry, Hex128, Hex256, RetentionEntry, StoreEntry, StreamRecord } from '../record/entry-types.ts';
-import type { Hash } from '../record/hash.ts';
+import { leafHash, type Hash } from '../record/hash.ts';
 import type { Heads, StreamState } from '../record/heads.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
@@ -11,12 +11,22 @@ import { TreeWindow } from '../record/tree-window.ts';
 
 /** Where a stream stands in the log. */
 export interface ArchivedStream extends StreamState {
-  /** Leaf hash of its last entry: differs from `id`, which the next record must name, only behind a hole. */
-  readonly leafId: Hex256;
+  /**
+   * Leaf hash of its last entry: differs from `id`, which the next record must name, only behind a hole. Null where heads are all
+   * that was read: they do not tell it.
+   */
+  readonly leafId: Hex256 | null;
+}
+
+/** A size of the log that was signed: what proofs lead to. */
+export interface SignedSize {
+  readonly size: number;
+  readonly range: CompactRange;
+  readonly checkpoint: string;
 }
 
 /** Beyond this many leaves the window of the tree is halved: 64 bytes a leaf bound the archiver's memory. */
-const MOST_WINDOW_LEAVES = 2 ** 18;
+export const MOST_WINDOW_LEAVES = 2 ** 18;
 
 /**
  * What the archiver knows of its log: everything follows from segments, so it is rebuilt from them and nothing else.
@@ -24,6 +34,7 @@ const MOST_WINDOW_LEAVES = 2 ** 18;
  */
 export class LogState {
   readonly #root: SigningKey;
+  readonly #mostWindowLeaves: number;
   #window: TreeWindow;
   readonly #streams = new Map<Hex128, ArchivedStream>();
   /** Newest stream of every account. */
@@ -38,8 +49,9 @@ export class LogState {
   /** Size of the log at the last `heads`, and when that was. */
   lastHeads: { readonly leaves: number; readonly at: string } | null = null;
 
-  constructor(root: SigningKey, edge: CompactRange = EMPTY_RANGE) {
+  constructor(root: SigningKey, mostWindowLeaves: number = MOST_WINDOW_LEAVES, edge: CompactRange = EMPTY_RANGE) {
     this.#root = root;
+    this.#mostWindowLeaves = mostWindowLeaves;
     this.#window = new TreeWindow(edge);
   }
 
@@ -49,6 +61,11 @@ export class LogState {
 
   get size(): number {
     return this.#window.size;
+  }
+
+  /** The present size as it was signed. */
+  signed(): SignedSize {
+    return { size: this.size, range: this.#window.range(), checkpoint: this.checkpoint };
   }
 
   get manifest(): Manifest | null {
@@ -78,6 +95,10 @@ export class LogState {
     return stream === undefined ? undefined : this.#streams.get(stream);
   }
 
+  get hasStreams(): boolean {
+    return this.#streams.size > 0;
+  }
+
   streams(): ArchivedStream[] {
     return [...this.#streams.values()].toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
   }
@@ -86,12 +107,27 @@ export class LogState {
     return this.#schedules.get(retentionClass)?.entry;
   }
 
+  /** The schedules in force, one per class. */
+  schedules(): RetentionEntry[] {
+    return [...this.#schedules.values()].map(({ entry }) => entry);
+  }
+
   manifestDocument(): string | undefined {
     return this.#documents.at(-1);
   }
 
-  /** Takes in one committed entry. `documents` are those of its segment, by hash. */
-  apply(line: string, id: Hash, documents: ReadonlyMap<Hex256, string>): Entry {
+  /** Takes in one committed segment. Returns its entries, parsed. `documents` are those it holds, by hash. */
+  apply(lines: Iterable<Buffer>, documents: ReadonlyMap<Hex256, string>): Entry[] {
+    const first = this.size;
+    const entries: Entry[] = [];
+    for (const line of lines) entries.push(this.#applyEntry(line.toString('latin1'), leafHash(line), documents));
+    const heads = entries.findLast(({ t }) => t === 'heads');
+    if (heads !== undefined) this.lastHeads = { leaves: first, at: heads.at };
+    this.#shrinkWindow();
+    return entries;
+  }
+
+  #applyEntry(line: string, id: Hash, documents: ReadonlyMap<Hex256, string>): Entry {
     const leaf = this.#window.size;
     this.#window.append(id);
     const entry = parseEntry(line);
@@ -141,17 +177,10 @@ export class LogState {
     this.#signers = new Map([...signersOf(manifest, 'connector'), ...signersOf(manifest, 'reader')]);
   }
 
-  /** Bounds memory, but never below what receipts since the last `heads` may need. */
-  shrinkWindow(): void {
-    const floor = this.lastHeads?.leaves ?? 0;
-    if (this.size - this.#window.base <= MOST_WINDOW_LEAVES) return;
-    this.#window = this.#window.rebased(Math.max(floor, this.size - MOST_WINDOW_LEAVES / 2));
-  }
-
-  /** Replaces the window by one that reaches further back over the same log. */
-  widenWindow(window: TreeWindow): void {
-    if (!window.root().equals(this.#window.root())) throw brokenLog('another root after reading back');
-    this.#window = window;
+  /** Bounds memory. Proofs that reach further back come from the segments (`past-tree.ts`). */
+  #shrinkWindow(): void {
+    if (this.size - this.#window.base <= this.#mostWindowLeaves) return;
+    this.#window = this.#window.rebased(this.size - Math.floor(this.#mostWindowLeaves / 2));
   }
 
   /** Everything a later start needs from before, as of now. */
@@ -162,8 +191,8 @@ export class LogState {
     return { origin, leaves: this.size, docs: this.#documents, rules, streams };
   }
 
-  static fromHeads(root: SigningKey, heads: Heads, edge: CompactRange): LogState {
-    const state = new LogState(root, edge);
+  static fromHeads(root: SigningKey, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
+    const state = new LogState(root, mostWindowLeaves, edge);
     for (const document of heads.docs) state.#useManifest(document);
     for (const line of heads.rules) {
       const entry = parseEntry(line);
@@ -171,7 +200,7 @@ export class LogState {
       else if (entry.t === 'store') state.#store = { entry, line };
     }
     for (const stream of heads.streams) {
-      state.#streams.set(stream.stream, { ...stream, leafId: stream.id });
+      state.#streams.set(stream.stream, { ...stream, leafId: null });
       const newest = state.newestStreamOf(stream.acct);
       if (newest === undefined || newest.gen < stream.gen) state.#accounts.set(stream.acct, stream.stream);
     }
@@ -183,10 +212,11 @@ export function documentsByHash(documents: readonly string[]): Map<Hex256, strin
   return new Map(documents.map((document) => [manifestHash(document), document]));
 }
 
-export function brokenLog(got: string): Failure {
+export function brokenLog(got: string, cause?: unknown): Failure {
   return new Failure('archive/broken-log', {
     expected: 'a log that this archiver wrote',
     got,
+    cause,
     fix: 'run verify on the archive; do not write to it until the cause is known',
   });
 }

@@ -2,9 +2,7 @@
 import { encodeStatement } from '../record/batch.ts';
 import { sealedPart } from '../record/entry.ts';
 import type { Hex128, Hex256 } from '../record/entry-types.ts';
-import { sha256Hex } from '../record/hash.ts';
-import type { ParsedBatch, StreamTip } from './admission.ts';
-import type { Lock } from './store.ts';
+import type { Admitted, ParsedBatch, StreamTip } from './admission.ts';
 
 /** A sealed body on its way into a pack. */
 export interface PendingBody {
@@ -22,12 +20,14 @@ export class Pending {
   /** Epoch documents, once each. */
   readonly epochs = new Map<Hex256, string>();
   readonly tips = new Map<Hex128, StreamTip>();
-  /** Locks of objects that the records name: the segment must outlive them. */
-  readonly objectLocks: Lock[] = [];
+  /** Greatest generation of the streams opened here, by account. */
+  readonly gens = new Map<Hex128, number>();
+  /** Objects that waiting records name: uploaded, confirmed, and locked no longer than the pack of the record's own body. */
+  readonly objects: { readonly stream: Hex128; readonly hash: Hex256 }[] = [];
   bytes = 0;
 
-  add(batch: ParsedBatch, tip: StreamTip, objectLocks: readonly Lock[]): void {
-    const { statement, epochs, entries, records } = batch;
+  add(batch: ParsedBatch, { tip, epochs, objects }: Admitted): void {
+    const { statement, entries, records } = batch;
     this.statements.push(encodeStatement(statement));
     for (const [offset, { line, body }] of records.entries()) {
       const sealed = sealedPart(entries[offset] as (typeof entries)[number]);
@@ -36,9 +36,13 @@ export class Pending {
       this.lines.push(line);
       this.bytes += line.length + (body?.length ?? 0);
     }
-    for (const document of epochs) this.epochs.set(sha256Hex(document), document);
+    for (const [hash, document] of epochs) {
+      if (!this.epochs.has(hash)) this.bytes += document.length;
+      this.epochs.set(hash, document);
+    }
     this.tips.set(statement.stream, tip);
-    this.objectLocks.push(...objectLocks);
+    if (statement.first === 0) this.gens.set(tip.acct, tip.gen);
+    for (const { h } of objects) this.objects.push({ stream: statement.stream, hash: h });
   }
 
   get isEmpty(): boolean {

@@ -1,31 +1,35 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
-import { openCheckpoint } from '../record/checkpoint.ts';
-import type { Entry, HeadsEntry } from '../record/entry-types.ts';
+import { openCheckpoint, type Checkpoint } from '../record/checkpoint.ts';
+import type { HeadsEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
-import { leafHash, sha256Hex } from '../record/hash.ts';
-import { parseHeads, type Heads } from '../record/heads.ts';
+import { sha256Hex } from '../record/hash.ts';
+import { parseHeads } from '../record/heads.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
-import { checkpointKey, headsPrefix, leafOfKey, segmentKey, segmentPrefix } from '../record/layout.ts';
+import { checkpointKey, headsPrefix, leafOfKey } from '../record/layout.ts';
 import { signersOf } from '../record/manifest.ts';
 import type { NoteKey } from '../record/note.ts';
-import { parseSegment, verifyTail, type Segment } from '../record/segment.ts';
-import { TreeWindow } from '../record/tree-window.ts';
+import { fromSeconds } from '../record/period.ts';
+import { verifyTail, type Segment } from '../record/segment.ts';
 import { brokenLog, documentsByHash, LogState } from './log-state.ts';
-import type { ArchiveStore } from './store.ts';
+import type { SegmentPacks } from './read-back.ts';
+import { readSegment, segmentsFrom, type LogPlace } from './segments.ts';
 
-export interface RecoverParts {
-  readonly store: ArchiveStore;
-  readonly origin: string;
+export interface RecoverParts extends LogPlace {
   readonly root: SigningKey;
   readonly logKey: NoteKey;
+  /** Leaves that the window of the tree holds at most. */
+  readonly windowLeaves?: number;
 }
 
 export interface Recovered {
   readonly state: LogState;
-  readonly segments: number;
-  /** Packs named since recovery's starting point: what is to be read back. */
-  readonly packs: readonly { readonly hash: string; readonly end: number }[];
+  /** Size of the log at recovery's starting point. All packs named before it were read back (`Archiver`, due heads). */
+  readonly from: number;
+  /** The segments since. */
+  readonly segments: readonly SegmentPacks[];
+  /** Size of the checkpoint that is published; 0 for none. */
+  readonly published: number;
 }
 
 /**
@@ -33,65 +37,54 @@ export interface Recovered {
  * read-backs stays possible), then every segment after it. A normal start and a start after a crash are the same thing.
  */
 export async function recover(parts: RecoverParts): Promise<Recovered> {
-  const start = await startingPoint(parts);
-  const packs: { hash: string; end: number }[] = [];
-  let segments = 0;
-  for await (const segment of segmentsFrom(parts, start.size)) {
-    replay(parts, start, segment, packs);
-    segments += 1;
+  try {
+    return await rebuild(parts);
+  } catch (error) {
+    if (error instanceof FormatError) throw brokenLog(`an object with ${error.code}`, error);
+    throw error;
   }
-  await assertNothingLost(parts, start);
-  return { state: start, segments, packs };
 }
 
-/** Segments in order from the one that begins at `leaf`. Throws `archive/broken-log` where one is missing in between. */
-export async function* segmentsFrom(
-  { store, origin }: Pick<RecoverParts, 'store' | 'origin'>,
-  leaf: number,
-): AsyncGenerator<Segment> {
-  let next = leaf;
-  const after = leaf === 0 ? undefined : segmentKey(origin, leaf - 1);
-  let last = '';
-  for await (const { key, deleteMarker } of store.listVersions(segmentPrefix(origin), after)) {
-    if (deleteMarker || key === last) continue;
-    last = key;
-    if (leafOfKey(key) !== next) throw brokenLog(`no segment at leaf ${next}`);
-    const object = await store.read(key);
-    if (object === null) throw brokenLog(`no readable segment at leaf ${next}`);
-    const segment = parseSegment(Buffer.from(object.bytes.buffer, object.bytes.byteOffset, object.bytes.byteLength));
-    next = segment.tail.size;
-    yield segment;
-  }
+async function rebuild(parts: RecoverParts): Promise<Recovered> {
+  // Before the segments: read after them it could be that of a segment written meanwhile, and look like a loss.
+  const published = await readPublished(parts);
+  const state = await startingPoint(parts);
+  const from = state.size;
+  const segments: SegmentPacks[] = [];
+  for await (const segment of segmentsFrom(parts, from)) segments.push(replay(parts, state, segment));
+  if (published !== null) assertNothingLost(parts, state, published);
+  return { state, from, segments, published: published?.size ?? 0 };
 }
+
+const HEADS_NAME = /\/\d{16}$/;
 
 /** The last but one `heads` whose entry is really in the log, else the empty log. */
 async function startingPoint(parts: RecoverParts): Promise<LogState> {
   const keys: string[] = [];
   for await (const { key, deleteMarker } of parts.store.listVersions(headsPrefix(parts.origin))) {
-    if (!deleteMarker && key !== keys.at(-1)) keys.push(key);
+    if (!deleteMarker && key !== keys.at(-1) && HEADS_NAME.test(key)) keys.push(key);
   }
-  for (const key of keys.toReversed().slice(1)) {
-    const state = await stateAt(parts, key);
-    if (state !== null) return state;
+  let behind = 0;
+  for (const key of keys.toReversed()) {
+    const found = await namedHeads(parts, key);
+    if (found === null) continue;
+    behind += 1;
+    if (behind === 2) return stateAt(parts, found);
   }
-  return new LogState(parts.root);
+  return new LogState(parts.root, parts.windowLeaves);
 }
 
-async function stateAt({ store, origin, root, logKey }: RecoverParts, key: string): Promise<LogState | null> {
-  const [file, object] = [await store.read(key), await store.read(segmentKey(origin, leafOfKey(key)))];
-  // Heads without their segment: the archiver died between the two.
-  if (file === null || object === null) return null;
-  const segment = parseSegment(Buffer.from(object.bytes));
-  const bytes = Buffer.from(file.bytes);
-  const heads: Heads = parseHeads(bytes);
-  const named = segment.entries.some((line) => isHeadsOf(line, sha256Hex(bytes)));
-  if (!named || heads.leaves !== segment.head.first || heads.origin !== origin) return null;
-  const checkpoint = openCheckpoint(segment.head.checkpoint, logKey);
-  const state = LogState.fromHeads(root, heads, segment.head.edge);
-  if (checkpoint.size !== state.size || !checkpoint.root.equals(state.window.root()))
-    throw brokenLog(`another root at leaf ${state.size}`);
-  state.checkpoint = segment.head.checkpoint;
-  return state;
+interface NamedHeads {
+  readonly file: Buffer;
+  readonly segment: Segment;
+}
+
+/** Null for heads that no segment names, or not these bytes: the archiver died between the two, or they are not its. */
+async function namedHeads(parts: RecoverParts, key: string): Promise<NamedHeads | null> {
+  const [file, segment] = [await parts.store.read(key), await readSegment(parts, leafOfKey(key))];
+  if (file === null || segment === null) return null;
+  const hash = sha256Hex(file.bytes);
+  return segment.entries.some((line) => isHeadsOf(line, hash)) ? { file: Buffer.from(file.bytes), segment } : null;
 }
 
 function isHeadsOf(line: Buffer, hash: string): boolean {
@@ -99,23 +92,26 @@ function isHeadsOf(line: Buffer, hash: string): boolean {
   return text.includes('"t":"heads"') && (JSON.parse(text) as HeadsEntry).file.h === hash;
 }
 
-function replay(parts: RecoverParts, state: LogState, segment: Segment, packs: { hash: string; end: number }[]): void {
+function stateAt({ origin, root, logKey, windowLeaves }: RecoverParts, { file, segment }: NamedHeads): LogState {
+  const { first, edge, checkpoint: note } = segment.head;
+  const heads = parseHeads(file);
+  if (heads.leaves !== first || heads.origin !== origin) throw brokenLog(`heads of another place at leaf ${first}`);
+  const state = LogState.fromHeads(root, heads, edge, windowLeaves);
+  assertCheckpoint(logKey, state, note);
+  state.checkpoint = note;
+  return state;
+}
+
+function replay(parts: RecoverParts, state: LogState, segment: Segment): SegmentPacks {
   const { head, tail } = segment;
   if (head.origin !== parts.origin || head.first !== state.size)
     throw brokenLog(`a segment of another place at leaf ${state.size}`);
-  assertCheckpoint(parts, state, segment);
-  const documents = documentsByHash(segment.docs.map((line) => line.toString('utf8')));
-  for (const line of segment.entries) {
-    const entry = state.apply(line.toString('latin1'), leafHash(line), documents);
-    note(entry, state, head.first, packs);
-  }
+  if (head.first > 0) assertCheckpoint(parts.logKey, state, head.checkpoint);
+  const entries = state.apply(segment.entries, documentsByHash(segment.docs.map((line) => line.toString('utf8'))));
   if (!state.window.root().equals(tail.root)) throw brokenLog(`another root at leaf ${tail.size}`);
   verifyTail(segment, archiverKey(state, tail.key));
-}
-
-function note(entry: Entry, state: LogState, first: number, packs: { hash: string; end: number }[]): void {
-  if (entry.t === 'pack') packs.push({ hash: entry.h, end: state.size });
-  if (entry.t === 'heads') state.lastHeads = { leaves: first, at: entry.at };
+  const hashes = entries.flatMap((entry) => (entry.t === 'pack' ? entry.h : []));
+  return { first: head.first, size: tail.size, hashes, atMs: fromSeconds(tail.at) };
 }
 
 function archiverKey(state: LogState, id: KeyId): SigningKey {
@@ -125,54 +121,43 @@ function archiverKey(state: LogState, id: KeyId): SigningKey {
 }
 
 /** Each segment carries the signed checkpoint of the log before it: our own word on all that came before. */
-function assertCheckpoint({ logKey }: RecoverParts, state: LogState, { head }: Segment): void {
-  if (head.first === 0) return;
-  const checkpoint = openCheckpoint(head.checkpoint, logKey);
-  if (checkpoint.size !== state.size || !checkpoint.root.equals(state.window.root())) {
-    throw brokenLog(`a checkpoint of another log at leaf ${state.size}`);
-  }
+function assertCheckpoint(logKey: NoteKey, state: LogState, note: string): void {
+  const checkpoint = openCheckpoint(note, logKey);
+  if (checkpoint.size !== state.size) throw brokenLog(`a checkpoint of another log at leaf ${state.size}`);
+  assertSameRoot(state, checkpoint);
 }
 
-/** The published checkpoint must not be ahead of the segments: then some are gone, or hidden. */
-async function assertNothingLost({ store, origin, logKey }: RecoverParts, state: LogState): Promise<void> {
-  const published = await store.read(checkpointKey(origin));
-  if (published === null) return;
-  const checkpoint = tryOpen(Buffer.from(published.bytes).toString('utf8'), logKey);
-  if (checkpoint === null || checkpoint.size <= state.size) return;
-  throw new Failure('archive/behind-checkpoint', {
-    expected: `segments up to leaf ${checkpoint.size}`,
-    got: `segments up to leaf ${state.size}`,
-    where: checkpointKey(origin),
-    fix: 'restore the missing segments; an archiver never continues behind its own signature',
+/** `size` lies in the window. */
+function assertSameRoot(state: LogState, { root, size }: Checkpoint): void {
+  if (root.equals(state.window.root(size))) return;
+  throw new Failure('archive/forked', {
+    expected: `the root that the log key signed for ${size} leaves`,
+    got: 'another root in the segments',
+    fix: 'stop: there are two histories under one signature; run verify on the archive and keep both',
   });
 }
 
-/** The checkpoint object is not locked, so anybody may have put anything there: what is not signed is nothing. */
-function tryOpen(note: string, logKey: NoteKey): { size: number } | null {
-  try {
-    return openCheckpoint(note, logKey);
-  } catch (error) {
-    if (error instanceof FormatError) return null;
-    throw error;
+/** The published checkpoint must not be ahead of the segments: then some are gone, or hidden. */
+function assertNothingLost({ origin }: RecoverParts, state: LogState, published: Checkpoint): void {
+  if (published.size > state.size) {
+    throw new Failure('archive/behind-checkpoint', {
+      expected: `segments up to leaf ${published.size}`,
+      got: `segments up to leaf ${state.size}`,
+      where: checkpointKey(origin),
+      fix: 'restore the missing segments; an archiver never continues behind its own signature',
+    });
   }
+  if (published.size >= state.window.base) assertSameRoot(state, published);
 }
 
-/**
- * A window that reaches back to `leaf`, for a connector whose last receipt is older than this archiver's memory. Null if no segment
- * begins there: then no checkpoint of ours had that size.
- */
-export async function windowFrom(
-  parts: Pick<RecoverParts, 'store' | 'origin'>,
-  leaf: number,
-  size: number,
-): Promise<TreeWindow | null> {
-  if ((await parts.store.read(segmentKey(parts.origin, leaf))) === null) return null;
-  let window: TreeWindow | null = null;
-  for await (const segment of segmentsFrom(parts, leaf)) {
-    window ??= new TreeWindow(segment.head.edge);
-    if (window.size >= size) break;
-    for (const line of segment.entries) window.append(leafHash(line));
+/** The checkpoint object is not locked, so anybody may have put anything there: what is not signed is nothing. */
+async function readPublished({ store, origin, logKey }: RecoverParts): Promise<Checkpoint | null> {
+  try {
+    const published = await store.read(checkpointKey(origin));
+    return published === null ? null : openCheckpoint(Buffer.from(published.bytes).toString('utf8'), logKey);
+  } catch (error) {
+    const nothing = error instanceof FormatError || (error instanceof Failure && error.code === 'store/too-large');
+    if (nothing) return null;
+    throw error;
   }
-  if (window === null || window.size !== size) throw brokenLog(`no segments from leaf ${leaf} to ${size}`);
-  return window;
 }

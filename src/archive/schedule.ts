@@ -25,13 +25,14 @@ export const PROVISIONAL: Omit<Schedule, 'class'> = {
 };
 
 /** A segment outlives what it names by this much. */
-const MARGIN_MS = 86_400_000;
+export const MARGIN_MS = 86_400_000;
 
 /** The schedules in force, from config and log, and the dates that follow from them and from the store's own clock. */
 export class Schedules {
   readonly #byClass: ReadonlyMap<string, Schedule>;
   readonly #provisional: Omit<Schedule, 'class'>;
 
+  /** Of two for one class the later one counts: what the log says comes first, then the config, which may lengthen it. */
   constructor(schedules: readonly Schedule[], provisional: Omit<Schedule, 'class'> = PROVISIONAL) {
     this.#byClass = new Map(schedules.map((schedule) => [schedule.class, schedule]));
     this.#provisional = provisional;
@@ -43,9 +44,7 @@ export class Schedules {
 
   /** The lock for something of this class stored now, by the server's clock. */
   lockFor(retentionClass: string, serverMs: number): Lock {
-    const { mode, period, max } = this.#byClass.get(retentionClass) ?? this.#provisional;
-    const untilMs = Math.min(addPeriod(serverMs, period), addPeriod(serverMs, max));
-    return { mode, until: untilFrom(untilMs) };
+    return lockUnder(this.#byClass.get(retentionClass) ?? this.#provisional, serverMs);
   }
 
   /** The lock for a part of the log itself: longer than all it names, and at least the shortest schedule. */
@@ -53,19 +52,34 @@ export class Schedules {
     const schedules = [...this.#byClass.values()];
     const mode = schedules.some((schedule) => schedule.mode === 'GOVERNANCE') ? 'GOVERNANCE' : 'COMPLIANCE';
     const locks = named.length > 0 ? named : schedules.map((schedule) => this.lockFor(schedule.class, serverMs));
-    const latest = Math.max(serverMs, ...locks.map(({ until }) => Date.parse(until)));
+    const latest = locks.reduce((most, { until }) => Math.max(most, Date.parse(until)), serverMs);
     const strict = locks.some((lock) => lock.mode === 'COMPLIANCE');
     return { mode: strict ? 'COMPLIANCE' : mode, until: untilFrom(latest + MARGIN_MS) };
   }
+}
+
+/** The lock that a schedule gives something stored at this time. */
+export function lockUnder({ mode, period }: Pick<Schedule, 'mode' | 'period'>, serverMs: number): Lock {
+  return { mode, until: untilFrom(addPeriod(serverMs, period)) };
+}
+
+/** Throws `archive/retention-cap` if a schedule's own cap would cut its period short. */
+export function assertCapAllows({ class: retentionClass, period, max }: Schedule): void {
+  if (!isShorter(max, period)) return;
+  throw new Failure('archive/retention-cap', {
+    expected: `a max of at least the period, ${period}`,
+    got: max,
+    where: `retention class ${retentionClass}`,
+    fix: 'raise max, or shorten the period before anything is logged under it',
+  });
 }
 
 /** Throws `archive/retention-shortened` if the config would keep a class for less than the log already promised. */
 export function assertNotShortened(
   logged: Pick<RetentionEntry, 'class' | 'period' | 'mode' | 'max'>,
   configured: Schedule,
-  nowMs: number,
 ): void {
-  const shorter = addPeriod(nowMs, configured.period) < addPeriod(nowMs, logged.period);
+  const shorter = isShorter(configured.period, logged.period);
   const weaker = logged.mode === 'COMPLIANCE' && configured.mode === 'GOVERNANCE';
   if (!shorter && !weaker) return;
   throw new Failure('archive/retention-shortened', {
@@ -74,4 +88,18 @@ export function assertNotShortened(
     where: `retention class ${configured.class}`,
     fix: 'lengthen it in the config: what the log promised is only ever lengthened',
   });
+}
+
+const DAY_MS = 86_400_000;
+/** From a day before a leap year on, four years hold every start that a period of months can have. */
+const CYCLE_FROM_MS = Date.UTC(2027, 11, 31);
+const CYCLE_DAYS = 1461;
+
+/** True if there is a day from which one period ends before the other: months have 28 to 31 days. */
+function isShorter(period: string, than: string): boolean {
+  for (let day = 0; day < CYCLE_DAYS; day += 1) {
+    const from = CYCLE_FROM_MS + day * DAY_MS;
+    if (addPeriod(from, period) < addPeriod(from, than)) return true;
+  }
+  return false;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { codeOf, Failure } from '../base/failure.ts';
+import { codeOf, Failure, isFailure, type FailureCode } from '../base/failure.ts';
 import type { Hex128 } from '../record/entry-types.ts';
+import { FormatError } from '../record/format-error.ts';
 import { mediaKey } from '../record/layout.ts';
-import { admit, type Admission, type ParsedBatch, type StreamTip } from './admission.ts';
+import { admit, type Admission, type Judge, type NamedObject, type ParsedBatch, type StreamTip } from './admission.ts';
 import type { Committed, LogCommitter, OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
 import { Pending } from './pending.ts';
 import type { Schedules } from './schedule.ts';
 import { confirmUpload } from './store-confirm.ts';
-import type { ArchiveStore, Lock } from './store.ts';
+import type { ArchiveStore } from './store.ts';
 
 export interface FlushRhythm {
   readonly maxBytes: number;
@@ -26,14 +27,21 @@ export interface SequencerOptions {
   readonly rhythm: FlushRhythm;
   /** Entries of the log's own that are due, asked for before each flush (daily heads). */
   readonly ownEntries: () => Promise<readonly OwnEntry[]>;
-  readonly onCommitted: (committed: Committed, streams: ReadonlySet<Hex128>) => Promise<void>;
+  /** Called for every written segment. MUST NOT throw: what it cannot do now is asked for again. */
+  readonly onCommitted: (committed: Committed, written: Pending) => void;
   readonly onUnscheduledClass: (count: number) => void;
-  /** Called once, when an outcome is unknown: the process must end. */
+  /** Called at most once, when an outcome is unknown: the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
 
 /** Waiting bytes, as a multiple of one flush, at which jobs are held back. */
 const MOST_WAITING_FLUSHES = 4;
+
+/** What an uploaded object can be that never can be logged. */
+const REFUSED_OBJECTS: Partial<Record<FailureCode, FailureCode>> = {
+  'store/readback': 'archive/other-object',
+  'store/lock-ignored': 'archive/unlocked-object',
+};
 
 /**
  * The single writer: admits batches one by one, in each stream's order, and writes what was admitted as one segment.
@@ -41,6 +49,7 @@ const MOST_WAITING_FLUSHES = 4;
  */
 export class Sequencer {
   readonly #o: SequencerOptions;
+  readonly #judge: Judge;
   #pending = new Pending();
   /** What the running flush writes: still a tip that later batches must follow. */
   #flushing: Pending | null = null;
@@ -48,29 +57,43 @@ export class Sequencer {
   #timer: NodeJS.Timeout | null = null;
   #room: (() => void)[] = [];
   #stopped: Failure | null = null;
+  #closing = false;
 
   constructor(options: SequencerOptions) {
     this.#o = options;
+    const { origin, state } = options;
+    this.#judge = {
+      origin,
+      state,
+      tipOf: (stream) => this.#tipOf(stream),
+      newestGenOf: (acct) =>
+        this.#pending.gens.get(acct) ?? this.#flushing?.gens.get(acct) ?? state.newestStreamOf(acct)?.gen ?? -1,
+    };
   }
 
   /** Admits a batch. Resolves when it waits for the next segment, or with what it is instead. Holds back while too much waits. */
   async submit(batch: ParsedBatch): Promise<Admission> {
-    await this.#hasRoom();
-    const first = this.#judge(batch);
+    // All that wait are woken at once: without objects nothing comes between this check and adding.
+    while (this.#isFull()) await new Promise<void>((resolve) => this.#room.push(resolve));
+    const first = this.#admit(batch);
     if (first.outcome !== 'take') return first;
-    // Confirming objects takes requests; meanwhile another batch of the stream may have come, so it is judged again after.
-    const locks = first.objects.length > 0 ? await this.#confirmObjects(first.objects) : [];
-    const admission = first.objects.length > 0 ? this.#judge(batch) : first;
+    if (first.objects.length > 0) {
+      const refusal = await this.#confirmObjects(first.objects);
+      if (refusal !== null) return refusal;
+    }
+    // Confirming objects takes requests; meanwhile another batch may have come, so it is judged again after.
+    const admission = first.objects.length > 0 ? this.#admit(batch) : first;
     if (admission.outcome !== 'take') return admission;
     this.#noteUnscheduled(batch);
-    this.#pending.add(batch, admission.tip, locks);
+    this.#pending.add(batch, admission);
     this.#schedule();
     return admission;
   }
 
-  #judge(batch: ParsedBatch): Admission {
+  #admit(batch: ParsedBatch): Admission {
     if (this.#stopped !== null) throw this.#stopped;
-    return admit(batch, this.#o.origin, this.#o.state, this.#tipOf(batch.statement.stream));
+    if (this.#closing) throw closing();
+    return admit(batch, this.#judge);
   }
 
   #tipOf(stream: Hex128): StreamTip | undefined {
@@ -82,22 +105,25 @@ export class Sequencer {
     return this.#pending.tips.has(stream) || this.#flushing?.tips.has(stream) === true;
   }
 
-  async #confirmObjects(objects: Extract<Admission, { outcome: 'take' }>['objects']): Promise<Lock[]> {
-    const serverMs = await this.#o.store.serverTimeMs();
-    const locks: Lock[] = [];
-    for (const { h, n, ret } of objects) {
-      const lock = this.#o.schedules.lockFor(ret, serverMs);
-      const state = await confirmUpload(this.#o.store, { key: mediaKey(h), sha256: h, size: n }, lock);
-      if (state === null) {
-        throw new Failure('archive/object-missing', {
-          expected: 'an uploaded object',
-          got: 'none',
-          where: mediaKey(h),
-        });
-      }
-      locks.push(lock);
+  /** Null when all objects are there, as named and locked; else the refusal of a batch that names what never can be logged. */
+  async #confirmObjects(objects: readonly NamedObject[]): Promise<Admission | null> {
+    try {
+      for (const object of objects) await this.#confirmObject(object);
+      return null;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const code = error.kind === 'refuse' ? error.code : REFUSED_OBJECTS[error.code];
+      if (code !== undefined) return { outcome: 'refuse', code, isSigned: true };
+      if (error.kind === 'fatal') this.#stop(error);
+      throw error;
     }
-    return locks;
+  }
+
+  async #confirmObject({ h, n, ret }: NamedObject): Promise<void> {
+    const lock = this.#o.schedules.lockFor(ret, await this.#o.store.serverTimeMs());
+    const key = mediaKey(h);
+    if ((await confirmUpload(this.#o.store, { key, sha256: h, size: n }, lock)) !== null) return;
+    throw new Failure('archive/object-missing', { expected: 'an uploaded object', got: 'none', where: key });
   }
 
   #noteUnscheduled({ entries }: ParsedBatch): void {
@@ -107,11 +133,9 @@ export class Sequencer {
     if (count > 0) this.#o.onUnscheduledClass(count);
   }
 
-  async #hasRoom(): Promise<void> {
+  #isFull(): boolean {
     const most = MOST_WAITING_FLUSHES * this.#o.rhythm.maxBytes;
-    while (this.#pending.bytes >= most && this.#stopped === null) {
-      await new Promise<void>((resolve) => this.#room.push(resolve));
-    }
+    return this.#pending.bytes >= most && this.#stopped === null && !this.#closing;
   }
 
   #schedule(): void {
@@ -122,14 +146,13 @@ export class Sequencer {
   }
 
   #startFlush(own: readonly OwnEntry[], documents: readonly string[]): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#stopTimer();
     this.#flush = this.#writeSegment(own, documents)
       .catch((error: unknown) => this.#stop(error))
       .finally(() => {
         this.#flush = null;
-        for (const enter of this.#room.splice(0)) enter();
-        if (!this.#pending.isEmpty && this.#stopped === null) this.#schedule();
+        this.#makeRoom();
+        if (!this.#pending.isEmpty && this.#stopped === null && !this.#closing) this.#schedule();
       });
     return this.#flush;
   }
@@ -137,20 +160,30 @@ export class Sequencer {
   async #writeSegment(own: readonly OwnEntry[], documents: readonly string[]): Promise<void> {
     const due = await this.#o.ownEntries();
     const pending = this.#pending;
+    if (pending.isEmpty && due.length + own.length === 0) return;
     this.#flushing = pending;
     this.#pending = new Pending();
-    if (pending.isEmpty && due.length + own.length === 0) return;
+    this.#makeRoom();
     const committed = await this.#o.committer.commit(pending, [...due, ...own], documents);
     this.#flushing = null;
-    await this.#o.onCommitted(committed, new Set(pending.tips.keys()));
+    this.#o.onCommitted(committed, pending);
+  }
+
+  #makeRoom(): void {
+    for (const enter of this.#room.splice(0)) enter();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   /** Any failure to write a segment leaves its outcome unknown: nothing more is admitted, and the process ends. */
   #stop(error: unknown): void {
-    this.#stopped ??=
-      error instanceof Failure && error.kind === 'fatal'
-        ? error
-        : new Failure('store/unknown-outcome', { expected: 'a written segment', got: codeOf(error), cause: error });
+    if (this.#stopped !== null) return;
+    this.#stopped = asFatal(error);
+    this.#stopTimer();
+    this.#makeRoom();
     this.#o.onFatal(this.#stopped);
   }
 
@@ -162,11 +195,32 @@ export class Sequencer {
     if (this.#stopped !== null) throw this.#stopped;
   }
 
-  /** Writes what waits and takes no more. */
+  /** Takes no more, and writes what waits. */
   async close(): Promise<void> {
-    if (this.#stopped === null) await this.flush().catch(() => undefined);
-    this.#stopped ??= new Failure('store/unreachable', { expected: 'a running archiver', got: 'one that is closing' });
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    for (const enter of this.#room.splice(0)) enter();
+    this.#closing = true;
+    this.#makeRoom();
+    await this.flush().catch(() => undefined);
+    this.#stopTimer();
   }
+}
+
+/** What may have happened is found out by a start; what the store refuses, and did not do, needs somebody to change something. */
+function asFatal(error: unknown): Failure {
+  if (isFailure(error, 'fatal')) return error;
+  const got = error instanceof FormatError ? error.code : codeOf(error);
+  if (!isFailure(error, 'refuse') && !(error instanceof FormatError)) {
+    return new Failure('store/unknown-outcome', { expected: 'a written segment', got, cause: error });
+  }
+  const { where, fix } = error instanceof Failure ? error.detail : {};
+  return new Failure('archive/flush-refused', {
+    expected: 'a segment that can be written',
+    got,
+    ...(where === undefined ? {} : { where }),
+    ...(fix === undefined ? {} : { fix }),
+    cause: error,
+  });
+}
+
+function closing(): Failure {
+  return new Failure('store/unreachable', { expected: 'a running archiver', got: 'one that is closing' });
 }
