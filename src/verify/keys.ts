@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { KeyEntry } from '../record/entry-types.ts';
+import { FormatError } from '../record/format-error.ts';
+import type { KeyId, SigningKey } from '../record/key.ts';
+import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
+import { joinRecipients } from './epoch-uses.ts';
+import type { Findings } from './findings.ts';
+
+/** Who may sign what, and to whom epochs may be wrapped, as far as the log has been read. Only the root's word counts. */
+export class KeyBook {
+  readonly #origin: string;
+  readonly #root: SigningKey;
+  readonly #findings: Findings;
+  readonly #onBatchKeys: (keys: readonly Uint8Array[]) => void;
+  readonly #documents: string[] = [];
+  #inForce: Manifest | null = null;
+  #isEvaluation = false;
+  readonly #batchKeys = new Map<KeyId, SigningKey>();
+  #batchKeysInForce: ReadonlySet<KeyId> = new Set();
+  readonly #readerKeys = new Set<KeyId>();
+  #archivers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  #officers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  readonly #recipients = new Set<string>();
+
+  /** `onBatchKeys` hears of every key that may sign batches from then on. */
+  constructor(
+    { origin, root }: { origin: string; root: SigningKey },
+    findings: Findings,
+    onBatchKeys: (keys: readonly Uint8Array[]) => void,
+  ) {
+    this.#origin = origin;
+    this.#root = root;
+    this.#findings = findings;
+    this.#onBatchKeys = onBatchKeys;
+  }
+
+  get manifest(): Manifest | null {
+    return this.#inForce;
+  }
+
+  /** Signed manifests so far, the one in force last. */
+  get documents(): readonly string[] {
+    return this.#documents;
+  }
+
+  /** True if one machine made all keys of any manifest so far. */
+  get isEvaluation(): boolean {
+    return this.#isEvaluation;
+  }
+
+  batchKey(id: KeyId): SigningKey | undefined {
+    return this.#batchKeys.get(id);
+  }
+
+  /** False for a key that an earlier manifest named and the one in force does not. */
+  isBatchKeyInForce(id: KeyId): boolean {
+    return this.#batchKeysInForce.has(id);
+  }
+
+  isReader(id: KeyId): boolean {
+    return this.#readerKeys.has(id);
+  }
+
+  archiver(id: KeyId): SigningKey | undefined {
+    return this.#archivers.get(id);
+  }
+
+  officer(id: KeyId): SigningKey | undefined {
+    return this.#officers.get(id);
+  }
+
+  /** True if some manifest so far has exactly these recipients ({@link joinRecipients}). */
+  hasRecipients(joined: string): boolean {
+    return this.#recipients.has(joined);
+  }
+
+  /** Puts a key entry's manifest into force, or says why not; the one before then stays. */
+  apply(entry: KeyEntry, leaf: number, documents: ReadonlyMap<string, string>): void {
+    if (entry.kind !== 'manifest') {
+      this.#findings.add('verify/key-kind-unchecked', { leaf }, 'a manifest', `kind ${entry.kind}`);
+      return;
+    }
+    const document = documents.get(entry.doc);
+    if (document === undefined) {
+      this.#findings.add('verify/manifest-document-missing', { leaf }, `a document with hash ${entry.doc}`, 'none');
+      return;
+    }
+    const manifest = this.#open(document, leaf);
+    if (manifest === null) return;
+    const before = this.#documents.at(-1);
+    const previous = before === undefined ? null : manifestHash(before);
+    const n = this.#inForce === null ? 0 : this.#inForce.n + 1;
+    if (manifest.n !== n || entry.n !== n || manifest.previous !== previous) {
+      const expected = `manifest ${n} behind ${previous ?? 'none'}`;
+      this.#findings.add(
+        'verify/manifest-order',
+        { leaf },
+        expected,
+        `${manifest.n} behind ${manifest.previous ?? 'none'}`,
+      );
+    }
+    this.#use(manifest, document);
+  }
+
+  /** Takes over the manifests of a heads object. False if one of them is not by the root. */
+  restore(documents: readonly string[]): boolean {
+    const manifests = documents.map((document) => this.#open(document, 0));
+    if (manifests.length === 0 || manifests.includes(null)) return false;
+    manifests.forEach((manifest, index) => this.#use(manifest as Manifest, documents[index] as string));
+    return true;
+  }
+
+  #open(document: string, leaf: number): Manifest | null {
+    try {
+      const manifest = openManifest(document, this.#root);
+      if (manifest.origin === this.#origin) return manifest;
+      this.#findings.add('verify/manifest-malformed', { leaf }, `a manifest of ${this.#origin}`, 'one of another log');
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const isForged = error.code === 'format/manifest-signature';
+      const code = isForged ? 'verify/manifest-signature' : 'verify/manifest-malformed';
+      this.#findings.add(code, { leaf }, error.expected, error.got);
+    }
+    return null;
+  }
+
+  #use(manifest: Manifest, document: string): void {
+    this.#documents.push(document);
+    this.#inForce = manifest;
+    this.#isEvaluation ||= manifest.evaluation;
+    this.#archivers = signersOf(manifest, 'archiver');
+    this.#officers = signersOf(manifest, 'officer');
+    const readers = signersOf(manifest, 'reader');
+    const signers = new Map([...signersOf(manifest, 'connector'), ...readers]);
+    for (const id of readers.keys()) this.#readerKeys.add(id);
+    const added = [...signers].filter(([id]) => !this.#batchKeys.has(id));
+    for (const [id, key] of added) this.#batchKeys.set(id, key);
+    this.#batchKeysInForce = new Set(signers.keys());
+    this.#recipients.add(joinRecipients(manifest.recipients.map(({ kid }) => kid)));
+    this.#onBatchKeys(added.map(([, key]) => key.raw));
+  }
+}

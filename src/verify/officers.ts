@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import { canonicalize, type Json } from '../record/canonical.ts';
+import type { DispositionEntry, HoldEntry } from '../record/entry-types.ts';
+import { sha256Hex } from '../record/hash.ts';
+import { verifyBytes } from '../record/key.ts';
+import type { Findings } from './findings.ts';
+import type { KeyBook } from './keys.ts';
+
+const HASHES = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
+
+/** Holds and dispositions: each names a document in its segment and is signed by officers of the manifest in force. */
+export class OfficerBook {
+  readonly #findings: Findings;
+  readonly #keys: KeyBook;
+  /** Hashes of what officers signed so far. */
+  readonly #signed = new Set<string>();
+  /** Packs and objects that an approved disposition names. */
+  readonly #disposed = new Set<string>();
+
+  constructor(findings: Findings, keys: KeyBook) {
+    this.#findings = findings;
+    this.#keys = keys;
+  }
+
+  isDisposed(hash: string): boolean {
+    return this.#disposed.has(hash);
+  }
+
+  apply(entry: HoldEntry | DispositionEntry, leaf: number, documents: ReadonlyMap<string, string>): void {
+    const document = documents.get(entry.objects.h);
+    const hasDocument = document !== undefined && Buffer.byteLength(document) === entry.objects.n;
+    if (!hasDocument) {
+      const expected = `a document of ${entry.objects.n} bytes with hash ${entry.objects.h}`;
+      this.#findings.add('verify/approval-document', { leaf }, expected, 'none');
+    }
+    const isApproved = this.#judgeApprovals(entry, leaf);
+    if (entry.t !== 'disposition' || !isApproved || document === undefined) return;
+    for (const [hash] of document.matchAll(HASHES)) this.#disposed.add(hash);
+  }
+
+  #judgeApprovals(entry: HoldEntry | DispositionEntry, leaf: number): boolean {
+    const { by, ...signed } = entry;
+    const text = canonicalize(signed as unknown as Json);
+    const hash = sha256Hex(text);
+    const isFirst = !this.#signed.has(hash);
+    this.#signed.add(hash);
+    if (!isFirst) this.#findings.add('verify/approval-replayed', { leaf }, 'an entry of its own', 'one from before');
+    const wrong = by.filter(({ key, sig }) => !this.#isSignedBy(key, text, sig, leaf));
+    return isFirst && wrong.length === 0;
+  }
+
+  #isSignedBy(key: string, text: string, sig: string, leaf: number): boolean {
+    const officer = this.#keys.officer(key);
+    if (officer === undefined) {
+      this.#findings.add('verify/approval-signer', { leaf }, 'an officer of the manifest in force', `key ${key}`);
+      return false;
+    }
+    const isSigned = verifyBytes(officer, text, Buffer.from(sig, 'base64'));
+    if (!isSigned)
+      this.#findings.add('verify/approval-signature', { leaf }, `a signature by ${key}`, 'one that does not verify');
+    return isSigned;
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { AccountCoverage } from './coverage.ts';
+import type { Finding, FoundCode } from './findings.ts';
+import type { Report } from './report.ts';
+
+/** Places shown of one code; the report has more of them, and the count of all. */
+const MOST_PLACES = 20;
+const MOST_ACCOUNTS = 50;
+
+/** The report as one JSON document, for machines and for the file. */
+export function renderJson(report: Report): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/** The report for people: the verdict first, then what was looked at, then what was found. Holds pseudonyms and hashes only. */
+export function renderText(report: Report): string {
+  const sections = [
+    [report.headline],
+    facts(report),
+    report.findings.flatMap(shownCode),
+    report.unchecked.flatMap(shownCode),
+    report.notes.map(shownNote),
+    accounts(report.coverage),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function facts(report: Report): string[] {
+  const { counts, store } = report;
+  const types = Object.entries(counts.entries).map(([type, count]) => `${count} ${type}`);
+  const lines = [
+    `log        ${report.origin}`,
+    `leaves     ${report.size}${report.from > 0 ? `, read from leaf ${report.from}; earlier ones by the root alone` : ''}`,
+    `root       ${report.root === '' ? 'none' : report.root}`,
+    `newest     ${report.at === '' ? 'none' : report.at}`,
+    `segments   ${counts.segments} (${counts.segmentBytes} bytes)`,
+    `records    ${counts.records} of ${counts.streams} streams and ${counts.accounts} accounts`,
+    `entries    ${types.length === 0 ? 'none' : types.join(', ')}`,
+    `payloads   ${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
+    `store      ${store.words}`,
+  ];
+  if (report.evaluation) {
+    lines.push('keys       evaluation: one machine made all keys, so this proves nothing about who holds them');
+  }
+  return lines;
+}
+
+function shownCode({ code, meaning, count, first }: FoundCode): string[] {
+  const places = first.slice(0, MOST_PLACES).map((finding) => `  ${shownPlace(finding)}`);
+  const rest = count - places.length;
+  return [
+    `${code}  ${meaning}${count > 1 ? ` (${count})` : ''}`,
+    ...places,
+    ...(rest > 0 ? [`  … and ${rest} more`] : []),
+  ];
+}
+
+function shownPlace({ where, expected, got }: Finding): string {
+  const { leaf, stream, seq, key } = where;
+  const parts = [
+    leaf === undefined ? '' : `leaf ${leaf}`,
+    stream === undefined ? '' : `stream ${stream}${seq === undefined ? '' : ` record ${seq}`}`,
+    key ?? '',
+  ];
+  const place = parts.filter((part) => part !== '').join(', ');
+  return `${place === '' ? '' : `${place}: `}expected ${expected}, got ${got}`;
+}
+
+function shownNote({ code, meaning, count, first }: FoundCode): string {
+  const [one] = first;
+  return `note ${code}  ${meaning}${count > 1 ? ` (${count})` : ''}${one === undefined ? '' : `; ${shownPlace(one)}`}`;
+}
+
+function accounts(coverage: readonly AccountCoverage[]): string[] {
+  const lines = coverage.slice(0, MOST_ACCOUNTS).flatMap(shownAccount);
+  const rest = coverage.length - MOST_ACCOUNTS;
+  return rest > 0 ? [...lines, `… and ${rest} more accounts`] : lines;
+}
+
+function shownAccount(account: AccountCoverage): string[] {
+  const { acct, app, role, streams, records, firstAt, lastAt, lost, gaps, openGaps, listed } = account;
+  const what = role === 'process' ? 'process' : app;
+  const head = `account ${acct}  ${what}, ${records} records in ${streams} streams, ${firstAt} to ${lastAt}`;
+  const counts = Object.entries(gaps).map(([name, count]) => `  ${count} × gap ${name}`);
+  const details = listed.map(
+    ({ leaf, cause, scope, state, at, from, to }) =>
+      `  leaf ${leaf}: ${scope} ${cause}, ${state}, from ${from ?? 'unknown'} to ${to ?? 'unknown'}, recorded ${at}`,
+  );
+  return [
+    head,
+    ...(lost > 0 ? [`  ${lost} records lost and admitted as holes`] : []),
+    ...(openGaps > 0 ? [`  ${openGaps} gaps still open`] : []),
+    ...counts,
+    ...details,
+  ];
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+import { availableParallelism } from 'node:os';
+import type { Checkpoint } from '../record/checkpoint.ts';
+import { logPrefix } from '../record/layout.ts';
+import { isOrigin } from '../record/origin.ts';
+import type { Trust } from '../record/trust.ts';
+import { judgePublished, judgeSince, openNote, readPublished } from './checkpoints.ts';
+import { Findings } from './findings.ts';
+import { Jobs } from './jobs.ts';
+import { LogCheck } from './log-check.ts';
+import { PayloadCheck } from './payloads.ts';
+import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts';
+import { Progress, type ProgressReport } from './progress.ts';
+import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
+import { describeStore, judge, type Report } from './report.ts';
+import { chooseStart } from './start.ts';
+import { shown, surveyStore, type Stored } from './survey.ts';
+import { LogTree } from './tree.ts';
+import { rereadForClaims, walkSegments, type WalkParts } from './walk.ts';
+
+export interface VerifyOptions {
+  /** False: packs and objects by listing alone, no bytes of them. Default true. */
+  readonly payloads?: boolean;
+  /** A signed checkpoint that the caller got earlier: the log must have grown from it, and is read from there. */
+  readonly since?: string;
+  /** True: a copy that shows neither locks nor versions is good enough for exit code 0. */
+  readonly integrityOnly?: boolean;
+  /** Threads; 0 does everything in this one. Default: one per core, none for a small archive. */
+  readonly workers?: number;
+  readonly onProgress?: (report: ProgressReport) => void;
+  readonly clockMs?: () => number;
+  /** Ids of newest records to remember; what is older takes a second reading. */
+  readonly windowIds?: number;
+}
+
+/**
+ * Checks an archive with public keys alone. Never throws for what the archive holds: everything wrong is in the report, and what
+ * could not be judged is never "verified". Contents of records stay sealed; whether they say what was sent is not checked here.
+ */
+export async function verifyArchive(reader: ArchiveReader, trust: Trust, options: VerifyOptions = {}): Promise<Report> {
+  const run = new Run(reader, trust, options);
+  await run.attempt(async () => {
+    const since = run.openSince();
+    const published = await readPublished(reader, trust.log, run.findings);
+    const stored = await surveyStore(reader, trust.origin, run.findings);
+    if (!(await run.canRead(stored, since))) return;
+    await using work = run.begin(stored, [published, since]);
+    const start = await chooseStart(work, work.check, since);
+    const hasEnd = await walkSegments(work, work.check, start);
+    await rereadForClaims(work, work.check);
+    await run.judgeEnd(work, { start, hasEnd, published, since });
+  });
+  return run.report();
+}
+
+/** Starting threads takes longer than checking this much. */
+const SMALL_BYTES = 16 * 1024 * 1024;
+const MOST_JOBS = 12;
+const MOST_JOB_BYTES = 96 * 1024 * 1024;
+
+/** All parts of one verification that is under way. */
+interface Work extends WalkParts, AsyncDisposable {
+  readonly check: LogCheck;
+  readonly payloads: PayloadCheck;
+  readonly jobs: Jobs;
+}
+
+/** What the walk was given and how it ended. */
+interface Reading {
+  readonly start: number;
+  readonly hasEnd: boolean;
+  readonly published: Checkpoint | null;
+  readonly since: Checkpoint | null;
+}
+
+/** One verification from beginning to report. */
+class Run {
+  readonly #reader: ArchiveReader;
+  readonly #trust: Trust;
+  readonly #options: VerifyOptions;
+  readonly #progress: Progress;
+  readonly findings = new Findings();
+  #work: Work | null = null;
+  #start = 0;
+
+  constructor(reader: ArchiveReader, trust: Trust, options: VerifyOptions) {
+    this.#reader = reader;
+    this.#trust = trust;
+    this.#options = options;
+    this.#progress = new Progress(
+      options.onProgress ?? (() => undefined),
+      options.clockMs ?? (() => performance.now()),
+    );
+  }
+
+  /** Runs the steps. A store that fails, or a lost thread, ends them: what was found until then stays found. */
+  async attempt(steps: () => Promise<void>): Promise<void> {
+    const { origin }: { readonly origin: string } = this.#trust;
+    if (!isOrigin(origin)) {
+      this.findings.add('verify/origin-malformed', {}, 'an origin', 'other characters');
+      return;
+    }
+    try {
+      await steps();
+    } catch (error) {
+      if (error instanceof ReaderTrouble) {
+        this.findings.add('verify/reader-failed', { key: error.key }, 'what was listed', error.got);
+      } else if (error instanceof WorkerTrouble) {
+        this.findings.add('verify/worker-failed', {}, 'an answer', 'none');
+      } else throw error;
+    }
+  }
+
+  openSince(): Checkpoint | null {
+    const { since } = this.#options;
+    if (since === undefined) return null;
+    return openNote(since, this.#trust.log, { code: 'verify/since-malformed' }, this.findings);
+  }
+
+  /** False where there is no log, or where the caller's own checkpoint is none: what was asked cannot be answered then. */
+  async canRead({ segments }: Stored, since: Checkpoint | null): Promise<boolean> {
+    if (this.#options.since !== undefined && since === null) return false;
+    if (segments.count > 0) return true;
+    const expected = `segments under ${logPrefix(this.#trust.origin)}`;
+    for await (const { key } of listed(this.#reader, 'log/')) {
+      this.findings.add('verify/log-absent', {}, expected, shown(key));
+      return false;
+    }
+    this.findings.add('verify/log-absent', {}, expected, 'nothing');
+    return false;
+  }
+
+  begin(stored: Stored, checkpoints: readonly (Checkpoint | null)[]): Work {
+    const { payloads: withBytes = true, windowIds } = this.#options;
+    const [reader, trust, findings, progress] = [this.#reader, this.#trust, this.findings, this.#progress];
+    const payloadBytes = withBytes ? stored.packs.bytes + stored.media.bytes : 0;
+    const totalBytes = stored.segments.bytes + payloadBytes;
+    progress.step('reading', totalBytes);
+    const pool = this.#startPool(totalBytes);
+    const jobs = new Jobs(findings, MOST_JOBS, MOST_JOB_BYTES);
+    const { origin } = trust;
+    const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, withBytes });
+    const tree = new LogTree(checkpoints.flatMap((checkpoint) => checkpoint?.size ?? []));
+    const check = new LogCheck({ reader, trust, stored, findings, pool, payloads, tree, windowIds });
+    const parts: WalkParts = { reader, trust, stored, findings, pool, progress, tree };
+    this.#work = { ...parts, check, payloads, jobs, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
+    return this.#work;
+  }
+
+  #startPool(bytes: number): TaskPool {
+    const workers = this.#options.workers ?? (bytes < SMALL_BYTES ? 0 : availableParallelism());
+    return workers > 0 ? new ThreadPool(workers) : new InlinePool();
+  }
+
+  /** What can be judged only once the whole log was read. */
+  async judgeEnd(work: Work, { start, hasEnd, published, since }: Reading): Promise<void> {
+    const { check, payloads, jobs, tree } = work;
+    this.#start = start;
+    await jobs.settle();
+    const isPartial = start > 0 || check.streams.hasUnread;
+    const { origin } = this.#trust;
+    if (published !== null) judgePublished(published, { tree, hasEnd }, origin, this.findings);
+    if (since !== null) judgeSince(since, { tree, hasEnd }, this.findings);
+    check.claims.finish((process) => check.beats.beatsOf(process));
+    check.beats.finish(check.at);
+    check.coverage.finish(isPartial);
+    payloads.finish(check.officers, isPartial);
+    this.#judgeStore(check);
+  }
+
+  #judgeStore(check: LogCheck): void {
+    const { store } = check.rules;
+    const { locks, versions } = this.#reader.abilities;
+    if (store === null) {
+      if (!check.streams.hasUnread) this.findings.add('verify/store-unstated', {}, 'a store entry', 'none');
+    } else if (store.locks && !(locks && versions)) {
+      const got = `${locks ? 'locks' : 'no locks'}, ${versions ? 'versions' : 'no versions'}`;
+      this.findings.add('verify/locks-unseen', {}, 'a store that shows locks and versions', got);
+    }
+  }
+
+  report(): Report {
+    const { payloads = true, integrityOnly = false } = this.#options;
+    const work = this.#work;
+    const check = work?.check;
+    const { locks, versions } = this.#reader.abilities;
+    const unchecked = this.findings.list('unchecked');
+    const store = check?.rules.store ?? null;
+    const coverage = check?.coverage.accounts() ?? [];
+    return {
+      ...judge({ findings: this.findings.count('finding'), unchecked, integrityOnly }),
+      origin: this.#trust.origin,
+      from: this.#start,
+      size: work?.tree.size ?? 0,
+      root: work?.tree.root() ?? '',
+      at: check?.at ?? '',
+      store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
+      evaluation: check?.keys.isEvaluation ?? false,
+      payloads,
+      counts: {
+        segments: check?.segments ?? 0,
+        entries: check?.counts ?? {},
+        records: coverage.reduce((sum, { records }) => sum + records, 0),
+        streams: check?.streams.count ?? 0,
+        accounts: coverage.length,
+        payloads: work?.payloads.objects ?? 0,
+        payloadBytes: work?.payloads.bytes ?? 0,
+        segmentBytes: work?.stored.segments.bytes ?? 0,
+      },
+      coverage,
+      findings: this.findings.list('finding'),
+      unchecked,
+      notes: this.findings.list('note'),
+    };
+  }
+}
