@@ -31,7 +31,7 @@ export interface GapCapture {
   readonly last?: StreamHead;
   /** Id of the gap that this one closes or ends. */
   readonly ref?: Hex256;
-  /** Identity of the missing message, where one message is. */
+  /** Identity of what is missing, where it is one thing: a message, an attachment, a conversation. */
   readonly native?: NativeId;
   /** Details for those who may read. */
   readonly view: View;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { canonicalize, type Json } from '../../record/canonical.ts';
+
+/**
+ * Session state of one account, by name. Values are encrypted in the spool; names are not, so they hold pseudonyms and days only.
+ *
+ * - `linked`: since when the archive captures, of the latest link
+ * - `self`: the owner's ACI
+ * - `alive`: when this connector last ran, for the gap that a time without it is
+ * - `journal`: position in signal-cli's journal, written with what was read before it
+ * - `blocked`, `identities`, `contacts`, `phone`: last known, to tell changes
+ * - `report`, `pruned`: when the last was
+ * - `group/<tag>`: last known state of a group
+ * - `seen/<day>/<tag>`: a message by (author, time) is archived
+ * - `ref/<tag>`: a message was referred to and is not archived yet
+ * - `work/<tag>`: an attachment to fetch, or one to remove upstream
+ */
+export type StateName =
+  | 'linked'
+  | 'self'
+  | 'alive'
+  | 'journal'
+  | 'blocked'
+  | 'identities'
+  | 'contacts'
+  | 'phone'
+  | 'report'
+  | 'pruned'
+  | `group/${string}`
+  | `seen/${string}`
+  | `ref/${string}`
+  | `work/${string}`;
+
+const DAY_MS = 86_400_000;
+
+/** The archive of an account begins here: nothing older can be expected in it. */
+export interface Linked {
+  readonly atMs: number;
+}
+
+export function encodeState(value: Json): Uint8Array {
+  return Buffer.from(canonicalize(value));
+}
+
+/** Reads what {@link encodeState} wrote: our own, so the type is taken on trust. */
+export function decodeState<T>(bytes: Uint8Array | null): T | null {
+  return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
+}
+
+/** Messages by day, so that whole days can be forgotten. */
+export function seenName(tag: string, sentAtMs: number): StateName {
+  return `seen/${dayOf(sentAtMs)}/${tag}`;
+}
+
+/** Days since 1970. */
+export function dayOf(atMs: number): number {
+  return Math.floor(atMs / DAY_MS);
+}
