@@ -48,7 +48,7 @@ const keys = z
 const s3 = z
   .strictObject({
     endpoint: z.url().optional().describe('Leave out for AWS.'),
-    region: z.string().min(1).default('us-east-1'),
+    region: z.string().min(1).default('us-east-1').describe('Region of the bucket; part of every signature.'),
     pathStyle: z.boolean().default(false).describe('True for most S3 servers other than AWS.'),
     credentials: path.describe('File with two or three lines: access key id, secret access key, session token.'),
     ca: path.optional().describe('PEM of the authorities to trust instead of the system’s.'),
@@ -74,9 +74,9 @@ const archive = z
 
 const redis = z
   .strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65_535).default(6379),
-    username: z.string().optional(),
+    host: z.string().min(1).describe('Where Redis is.'),
+    port: z.int().min(1).max(65_535).default(6379).describe('Its port.'),
+    username: z.string().optional().describe('ACL user of this role; see deploy/redis.'),
     password: path.optional().describe('File with the password.'),
     ca: path.optional().describe('PEM of the server’s authority; switches TLS on.'),
     prefix: label.default('holdfast').describe('In front of every key.'),
@@ -95,10 +95,13 @@ const spool = z
   .describe('The connector’s durable store.');
 
 const schedule = z.strictObject({
-  class: retentionClass,
+  class: retentionClass.describe('Name of the class, as records carry it.'),
   period: period.describe('How long records of the class are locked.'),
   max: period.optional().describe('A cap; the period itself if left out.'),
-  mode: z.enum(['COMPLIANCE', 'GOVERNANCE']).default('COMPLIANCE'),
+  mode: z
+    .enum(['COMPLIANCE', 'GOVERNANCE'])
+    .default('COMPLIANCE')
+    .describe('COMPLIANCE: nobody can shorten or delete. GOVERNANCE: whoever has the right to bypass it can.'),
   authority: z
     .string()
     .regex(/^[ !#-[\]-~]{1,200}$/, 'expected printable ASCII without quotes')
@@ -107,10 +110,10 @@ const schedule = z.strictObject({
 
 const account = z.strictObject({
   name: label.describe('How operators see the account.'),
-  app: z.enum(['signal']),
+  app: z.enum(['signal']).describe('Which messenger.'),
   account: z.string().min(1).max(200).describe('What the messenger calls it; for Signal the phone number.'),
   backend: label.describe('Which back end below it lives on.'),
-  retention: retentionClass,
+  retention: retentionClass.describe('Class of its records; one of `retention`.'),
 });
 
 export const configSchema = z.strictObject({
@@ -124,12 +127,15 @@ export const configSchema = z.strictObject({
   connector: z
     .strictObject({
       name: label.describe('Name of this connector process; one per spool.'),
-      beatEvery: duration.prefault('1h'),
+      beatEvery: duration
+        .prefault('1h')
+        .describe('How often it writes where its streams stand; more than 2 h is a finding.'),
       againAfter: duration.prefault('30s').describe('A batch without a receipt is sent again after this.'),
     })
-    .optional(),
+    .optional()
+    .describe('The process that captures.'),
   retention: z.array(schedule).min(1).describe('Schedules; logged, and afterwards only ever lengthened.'),
-  accounts: z.array(account).default([]),
+  accounts: z.array(account).default([]).describe('Accounts to capture, each on one spool only.'),
   signal: z
     .record(label, z.unknown())
     .default({})
@@ -137,7 +143,12 @@ export const configSchema = z.strictObject({
   status: path
     .optional()
     .describe('Directory for status files that `holdfast accounts` reads; the spool’s or archive’s if left out.'),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least level that is written.'),
+    })
+    .prefault({})
+    .describe('Logs go to standard error: one JSON object a line, no content, no numbers of people.'),
 });
 
 export type Config = z.output<typeof configSchema>;

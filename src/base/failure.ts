@@ -99,6 +99,7 @@ export const FAILURES = {
   'config/exists': 'refuse',
   'config/retention-unconfirmed': 'refuse',
   'config/account-unknown': 'refuse',
+  'config/link-failed': 'refuse',
 
   'signal/account-unknown': 'refuse',
   'signal/answer': 'retry',
@@ -138,6 +139,7 @@ export const FAILURES = {
   'archive/manifest-order': 'fatal',
   'archive/retention-cap': 'fatal',
   'archive/forked': 'fatal',
+  'archive/flush-refused': 'fatal',
   'archive/object-missing': 'retry',
   'archive/other-object': 'refuse',
   'archive/unlocked-object': 'refuse',

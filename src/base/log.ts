@@ -15,30 +15,48 @@ export function code(text: string): Code {
   return (CODE.test(text) ? text : `(${text.length}-characters)`) as Code;
 }
 
+/** What really goes out: types are checked again here, because a log is for ever and a cast is quickly written. */
+function allowed(fields: LogFields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      const plain = typeof value === 'number' || typeof value === 'boolean' || value === null;
+      return [name, plain ? value : code(String(value))];
+    }),
+  );
+}
+
 export interface Log {
   write(level: LogLevel, event: string, fields: LogFields): void;
 }
 
+/** Where lines go; a terminal says so. */
+export interface LogStream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** One JSON object a line on standard error; a short coloured line where a person looks at a terminal. */
-export function openLog(level: LogLevel, stream: NodeJS.WriteStream = process.stderr): Log {
+export function openLog(level: LogLevel, stream: LogStream = process.stderr): Log {
   if (wantsColour(stream.isTTY === true)) return terminalLog(level, stream);
   const destination = { write: (line: string): void => void stream.write(line) };
   const logger: Logger = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'event' },
     destination,
   );
-  return { write: (at, event, fields) => logger[at](fields, event) };
+  return { write: (at, event, fields) => logger[at](allowed(fields), event) };
 }
 
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const COLOUR: Record<LogLevel, string> = { debug: '2', info: '36', warn: '33', error: '31' };
 
-function terminalLog(level: LogLevel, stream: NodeJS.WriteStream): Log {
+function terminalLog(level: LogLevel, stream: LogStream): Log {
   return {
     write: (at, event, fields) => {
       if (RANK[at] < RANK[level]) return;
       const time = new Date().toISOString().slice(11, 19);
-      const rest = Object.entries(fields).map(([name, value]) => ` \u001B[2m${name}=\u001B[0m${String(value)}`);
+      const rest = Object.entries(allowed(fields)).map(
+        ([name, value]) => ` \u001B[2m${name}=\u001B[0m${String(value)}`,
+      );
       stream.write(`\u001B[2m${time}\u001B[0m \u001B[${COLOUR[at]}m${event}\u001B[0m${rest.join('')}\n`);
     },
   };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Command } from 'commander';
-import { archive } from '../main/archive.ts';
 import { openDeployment, withConfig, type ConfigOption } from './command.ts';
 
 export function registerArchive(program: Command): void {
@@ -9,6 +8,7 @@ export function registerArchive(program: Command): void {
     .option('--confirm-retention', 'locks of more than 30 days are meant: nobody can shorten them', false)
     .action(async (options: ConfigOption & { confirmRetention: boolean }) => {
       const { config, events } = openDeployment(options);
+      const { archive } = await import('../main/archive.ts');
       await archive(config, events, options.confirmRetention);
     });
 }

@@ -37,7 +37,7 @@ export function failed(area: string, check: string, error: unknown): Check {
     error instanceof Failure
       ? { ...error.detail, fix: error.detail.fix ?? '' }
       : error instanceof FormatError
-        ? { ...error, fix: '' }
+        ? { expected: error.expected, got: error.got, fix: '' }
         : { expected: 'no error', got: codeOf(error), fix: '' };
   return { area, check, level: 'fail', expected, got, fix };
 }

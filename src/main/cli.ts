@@ -4,11 +4,14 @@ import { Command, CommanderError } from 'commander';
 import { registerAccounts } from '../cli/accounts.ts';
 import { registerArchive } from '../cli/archive.ts';
 import { registerConnect } from '../cli/connect.ts';
+import { registerDoctor } from '../cli/doctor.ts';
 import { registerInit } from '../cli/init.ts';
 import { registerKeygen } from '../cli/keygen.ts';
+import { registerLink } from '../cli/link.ts';
 import { registerManifest } from '../cli/manifest.ts';
 import { explain } from '../cli/output.ts';
 import { registerUp } from '../cli/up.ts';
+import { registerVerify } from '../cli/verify.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_FAILED = 2;
@@ -20,10 +23,13 @@ const program = new Command('holdfast')
 registerKeygen(program);
 registerInit(program);
 registerManifest(program);
+registerDoctor(program);
 registerUp(program);
 registerConnect(program);
 registerArchive(program);
+registerLink(program);
 registerAccounts(program);
+registerVerify(program);
 
 try {
   await program.parseAsync();

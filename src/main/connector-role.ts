@@ -27,7 +27,7 @@ export interface ConnectorRole {
 
 /** Opens the spool, ships what waits, gives every account its stream, and captures. */
 export async function startConnector(role: ConnectorRole, parts: AsyncDisposableStack): Promise<Housekeeping> {
-  const { config, trusted, events, running } = role;
+  const { config, trusted, events } = role;
   const spool = parts.use(await openSpool(role));
   const accounts = attachedAccounts(config, spool);
   // The shipper meets doubt before the attachments exist only if it is told to; it starts after.

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { assertSafeEnvironment } from '../base/environment.ts';
+import { codeOf, Failure } from '../base/failure.ts';
+import type { S3Settings } from '../main/stores.ts';
+import { readTrust } from '../main/trusted.ts';
+import { renderJson, renderText } from '../verify/render.ts';
+import { verifyArchive } from '../verify/verify.ts';
+import { bold, green, red, yellow } from './output.ts';
+import { ProgressLine } from './progress.ts';
+
+interface VerifyCliOptions {
+  readonly trust: string;
+  readonly since?: string;
+  readonly payloads: boolean;
+  readonly integrityOnly: boolean;
+  readonly workers?: string;
+  readonly json: boolean;
+  readonly credentials?: string;
+  readonly endpoint?: string;
+  readonly region: string;
+  readonly pathStyle: boolean;
+  readonly ca?: string;
+}
+
+const PAINT = { verified: green, integrity: yellow, findings: red, unchecked: yellow } as const;
+
+export function registerVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('Check an archive with public keys alone. Exit code 0: verified, 1: findings, 2: could not check')
+    .argument('<url>', 'file:///directory or s3://bucket/prefix')
+    .requiredOption('--trust <file>', 'trust.json, got by a way of its own')
+    .option(
+      '--since <checkpoint>',
+      'file with a signed checkpoint from an earlier visit: the log must have grown from it',
+    )
+    .option('--no-payloads', 'do not read packs and objects: existence and size only')
+    .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
+    .option('--workers <n>', 'threads; default: one per core')
+    .option('--json', 'the report as JSON', false)
+    .option('--credentials <file>', 's3: file with access key id and secret access key on two lines')
+    .option('--endpoint <url>', 's3: server other than AWS')
+    .option('--region <name>', 's3: region', 'us-east-1')
+    .option('--path-style', 's3: bucket in the path, for most servers other than AWS', false)
+    .option('--ca <file>', 's3: authorities to trust instead of the system’s')
+    .action(async (url: string, options: VerifyCliOptions) => {
+      assertSafeEnvironment();
+      await runVerify(url, options);
+    });
+}
+
+async function runVerify(url: string, options: VerifyCliOptions): Promise<void> {
+  const trust = readTrust(options.trust);
+  const { openReader } = await import('../main/readers.ts');
+  await using opened = await openReader(url, s3Settings(options));
+  const progress = new ProgressLine();
+  const report = await verifyArchive(opened.reader, trust, {
+    payloads: options.payloads,
+    integrityOnly: options.integrityOnly,
+    ...(options.since === undefined ? {} : { since: readCheckpoint(options.since) }),
+    ...(options.workers === undefined ? {} : { workers: Number.parseInt(options.workers, 10) }),
+    onProgress: (at) => progress.show(at),
+  });
+  progress.clear();
+  const [headline = '', ...rest] = renderText(report).split('\n');
+  process.stdout.write(
+    options.json ? renderJson(report) : `${bold(PAINT[report.verdict](headline))}\n${rest.join('\n')}`,
+  );
+  process.exitCode = report.exitCode;
+}
+
+function s3Settings({ credentials, endpoint, region, pathStyle, ca }: VerifyCliOptions): S3Settings | null {
+  if (credentials === undefined) return null;
+  return {
+    credentials: resolve(credentials),
+    region,
+    pathStyle,
+    maxRetainDays: 1,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(ca === undefined ? {} : { ca: resolve(ca) }),
+  };
+}
+
+function readCheckpoint(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Failure('config/missing', {
+      expected: 'a file with a signed checkpoint',
+      got: codeOf(cause),
+      where: file,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { fileURLToPath } from 'node:url';
+import { codeOf, Failure } from '../base/failure.ts';
+import { openDirReader } from '../verify/dir-reader.ts';
+import type { ArchiveReader } from '../verify/reader.ts';
+import type { S3Settings } from './stores.ts';
+
+export interface OpenedReader extends AsyncDisposable {
+  readonly reader: ArchiveReader;
+}
+
+/** Opens an archive for reading only: `file:///directory` or `s3://bucket/prefix`. Nothing is probed and nothing written. */
+export async function openReader(url: string, s3: S3Settings | null): Promise<OpenedReader> {
+  if (url.startsWith('file:')) {
+    try {
+      return { reader: await openDirReader(fileURLToPath(url)), [Symbol.asyncDispose]: async () => undefined };
+    } catch (cause) {
+      throw new Failure('store/not-found', {
+        expected: 'an archive in a directory',
+        got: codeOf(cause),
+        where: url,
+        cause,
+      });
+    }
+  }
+  if (!url.startsWith('s3:') || s3 === null) {
+    throw new Failure('config/missing-part', {
+      expected: 'file:///directory, or s3://bucket/prefix with --credentials',
+      got: 'something else',
+      where: url,
+    });
+  }
+  // Loaded only when it is needed: an auditor's directory takes no S3 client.
+  const [{ openS3Store, UNPROBED }, { s3Config }] = await Promise.all([
+    import('../archive/s3-store.ts'),
+    import('./stores.ts'),
+  ]);
+  const store = await openS3Store(s3Config(url, s3), UNPROBED);
+  const reader: ArchiveReader = {
+    // What a bucket really keeps shows in each version; verify holds it against what the log says.
+    abilities: { versions: true, locks: true },
+    listVersions: (prefix, after) => store.listVersions(prefix, after),
+    readStream: (key, version) => store.readStream(key, version),
+    state: (key, version) => store.state(key, version),
+  };
+  return { reader, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { describe, expect, it } from 'vitest';
+import { Events } from '../../src/base/events.ts';
+import { Failure } from '../../src/base/failure.ts';
+import { code, openLog } from '../../src/base/log.ts';
+import { read, treeFiles } from './files.ts';
+
+const CANARY = 'Meet me at Dock 7, +12025550171';
+
+describe('a log line', () => {
+  it('is written in one place only', () => {
+    const writers = treeFiles().filter(
+      (file) => file.startsWith('src/') && /\.write\(\s*'(?:debug|info|warn|error)'/.test(read(file)),
+    );
+    expect(writers).toEqual(['src/base/events.ts']);
+    const consoles = treeFiles().filter((file) => file.startsWith('src/') && /\bconsole\./.test(read(file)));
+    expect(consoles).toEqual([]);
+  });
+
+  it('lets no text through that is not a word of ours', () => {
+    for (const text of [CANARY, '+12025550171', 'Dana Ortiz', 'a\nb', '', 'é', 'x'.repeat(200)]) {
+      expect(code(text)).toMatch(/^\(\d+-characters\)$/);
+    }
+    for (const word of ['spool/commit', 'backend-outage', 'c1d25d55dbff861a8a7c6c298762ba4b', 'SIGTERM', '0.1.0']) {
+      expect(code(word)).toBe(word);
+    }
+  });
+
+  it.each([false, true])('carries nothing of what a caller might pass by mistake (on a terminal: %s)', (isTTY) => {
+    const lines: string[] = [];
+    const log = openLog('debug', { isTTY, write: (line) => lines.push(line) });
+    const events = new Events(log) as unknown as Record<string, (...args: unknown[]) => void>;
+    const names = Object.getOwnPropertyNames(Events.prototype).filter((name) => name !== 'constructor');
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names) events[name]?.call(events, CANARY, new Error(CANARY), [CANARY], CANARY);
+    for (const name of names) events[name]?.call(events, CANARY, CANARY, [CANARY], { text: CANARY });
+    new Events(log).fatal(
+      'up',
+      new Failure('spool/commit', { expected: CANARY, got: CANARY, cause: new Error(CANARY) }),
+    );
+    expect(lines.length).toBe(2 * names.length + 1);
+    for (const line of lines) expect(line).not.toMatch(/Dock|2025550171/);
+    expect(lines.at(-1)).toContain('spool/commit');
+  });
+});
