@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { assertSafeEnvironment } from '../../src/base/environment.ts';
+import { DEPLOY, readCompose } from './compose-file.ts';
+
+const container = z.object({
+  name: z.string(),
+  image: z.string(),
+  command: z.array(z.string()).optional(),
+  args: z.array(z.string()).optional(),
+  env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
+  securityContext: z.object({
+    runAsNonRoot: z.boolean().optional(),
+    runAsUser: z.number().optional(),
+    readOnlyRootFilesystem: z.boolean().optional(),
+    allowPrivilegeEscalation: z.literal(false),
+    capabilities: z.object({ drop: z.tuple([z.literal('ALL')]), add: z.array(z.string()).default([]) }),
+  }),
+  resources: z.object({ limits: z.object({ memory: z.string(), cpu: z.string() }) }),
+  volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string(), readOnly: z.boolean().optional() })),
+});
+
+const pod = z.object({
+  automountServiceAccountToken: z.literal(false),
+  enableServiceLinks: z.literal(false),
+  securityContext: z.object({
+    runAsNonRoot: z.boolean().optional(),
+    seccompProfile: z.object({ type: z.literal('RuntimeDefault') }),
+  }),
+  initContainers: z.array(container).default([]),
+  containers: z.array(container),
+  volumes: z.array(z.object({ name: z.string(), secret: z.object({ defaultMode: z.number() }).optional() })),
+});
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: { readonly template?: { readonly spec: unknown }; readonly [key: string]: unknown };
+}
+
+// Kubernetes reads YAML 1.1, in which 0400 is octal.
+const manifests = readdirSync(join(DEPLOY, 'kubernetes')).flatMap((name) =>
+  parseAllDocuments(readFileSync(join(DEPLOY, 'kubernetes', name), 'utf8'), { version: '1.1' }).map(
+    (document) => document.toJS() as Manifest,
+  ),
+);
+const pods = manifests.flatMap(({ metadata, spec }) =>
+  spec?.template === undefined ? [] : [{ name: metadata.name, spec: pod.parse(spec.template.spec) }],
+);
+const containers = pods.flatMap(({ spec }) =>
+  [...spec.initContainers, ...spec.containers].map((one) => ({ spec, one })),
+);
+const compose = readCompose(new Proxy({}, { get: () => 'x' }));
+
+describe('the Kubernetes manifests', () => {
+  it.each(containers.map(({ spec, one }) => ({ name: one.name, spec, one })))(
+    'confine $name',
+    ({ name, spec, one }) => {
+      const { securityContext: own } = one;
+      expect(() =>
+        assertSafeEnvironment(Object.fromEntries(one.env.map(({ name: key, value }) => [key, value]))),
+      ).not.toThrow();
+      expect(one.image).toMatch(/^[a-z0-9.-]+\/[a-z0-9/-]+:\d+\.\d+[0-9.]*$/);
+      if (name === 'signal') {
+        expect(own.capabilities.add.toSorted()).toEqual(compose.services['signal']?.cap_add.toSorted());
+        expect(one.image).toBe(compose.services['signal']?.image);
+        return;
+      }
+      expect(own.readOnlyRootFilesystem).toBe(true);
+      expect(own.capabilities.add).toEqual([]);
+      expect(own.runAsNonRoot ?? spec.securityContext.runAsNonRoot).toBe(true);
+    },
+  );
+
+  it('mount secrets as files for their owner alone', () => {
+    const secrets = pods.flatMap(({ spec }) => spec.volumes.flatMap(({ secret }) => secret?.defaultMode ?? []));
+    expect(secrets).toEqual([0o400, 0o400, 0o400, 0o400]);
+  });
+
+  it('tell the daemon what compose tells it', () => {
+    const daemon = containers.find(({ one }) => one.name === 'signal')?.one;
+    const told = Object.fromEntries(daemon?.env.map(({ name, value }) => [name, value]) ?? []);
+    const { RECEIVE_WEBHOOK_URL: _address, ...same } = compose.services['signal']?.environment ?? {};
+    expect(told).toEqual({ ...same, RECEIVE_WEBHOOK_URL: 'http://127.0.0.1:9080/' });
+  });
+
+  it('deny all that is not said, and let nothing in', () => {
+    const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
+    for (const namespace of ['holdfast-connectors', 'holdfast-archive']) {
+      const own = policies.filter(({ metadata }) => metadata.namespace === namespace);
+      expect(own.some(({ spec }) => JSON.stringify(spec['podSelector']) === '{}' && spec['egress'] === undefined)).toBe(
+        true,
+      );
+      for (const { spec } of own) {
+        expect(spec['policyTypes']).toEqual(['Ingress', 'Egress']);
+        expect(spec['ingress']).toBeUndefined();
+      }
+    }
+  });
+});
+
+describe('the systemd units', () => {
+  const units = readdirSync(join(DEPLOY, 'systemd')).map((name) => ({
+    name,
+    lines: readFileSync(join(DEPLOY, 'systemd', name), 'utf8').split('\n'),
+  }));
+  const hardening = (lines: readonly string[]): string[] =>
+    lines.filter((line) =>
+      /^(?:Protect|Private|Restrict|NoNew|Capability|Ambient|Lock|SystemCall|Limit|Memory|ProcSubset|Remove|UMask)/.test(
+        line,
+      ),
+    );
+
+  it.each(units)('$name is confined, and its secrets are credentials', ({ lines }) => {
+    const [first] = units;
+    expect(hardening(lines)).toEqual(hardening(first?.lines ?? []));
+    expect(hardening(lines).length).toBeGreaterThan(25);
+    expect(lines.find((line) => line.startsWith('ExecStart='))).toContain(' --disable-sigusr1 ');
+    expect(lines.filter((line) => line.startsWith('LoadCredential=')).length).toBeGreaterThan(3);
+    expect(lines.filter((line) => line.startsWith('Environment'))).toEqual([]);
+    expect(lines.some((line) => line.startsWith('User=holdfast-'))).toBe(true);
+  });
+});
