@@ -34,6 +34,8 @@ export interface ArchiverOptions {
   /** The signed manifest from the config; logged when it is newer than the log's. */
   readonly manifest: string;
   readonly schedules: readonly Schedule[];
+  /** The operator has confirmed locks that nobody can take back; asked for when the log does not have the schedule yet. */
+  readonly confirmedRetention: boolean;
   readonly rhythm: FlushRhythm;
   readonly headsEveryMs: number;
   readonly readBackAfterMs: number;

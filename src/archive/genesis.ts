@@ -3,6 +3,7 @@ import { Failure } from '../base/failure.ts';
 import type { KeyEntry, RetentionEntry, StoreEntry } from '../record/entry-types.ts';
 import type { SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest } from '../record/manifest.ts';
+import { addPeriod } from '../record/period.ts';
 import type { OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
 import { assertCapAllows, assertNotShortened, type Schedule } from './schedule.ts';
@@ -12,21 +13,26 @@ interface Rules {
   readonly root: SigningKey;
   readonly manifest: string;
   readonly schedules: readonly Schedule[];
+  readonly confirmedRetention: boolean;
 }
 
 /**
  * What the log does not say yet of the config: the manifest, the kind of store, the schedules. In an empty log they are the
  * first entries; later each change is one. Throws what the log forbids: a schedule shortened, a manifest out of order, a
- * log continued on another kind of store.
+ * log continued on another kind of store, a new schedule of long locks that nobody confirmed.
  */
 export function missingRules(
   state: LogState,
   abilities: StoreAbilities,
-  { root, manifest, schedules }: Rules,
+  { root, manifest, schedules, confirmedRetention }: Rules,
 ): { entries: OwnEntry[]; documents: string[] } {
   const key = missingManifest(state, manifest, root);
   const store = missingStore(state, abilities);
-  const entries = [key, store, ...schedules.map((schedule) => missingSchedule(state, schedule))];
+  const added = schedules.map((schedule) => missingSchedule(state, schedule));
+  if (abilities.locks && !confirmedRetention) {
+    for (const entry of added) if (entry !== null) assertSoonOver(entry);
+  }
+  const entries = [key, store, ...added];
   return { entries: entries.filter((entry) => entry !== null), documents: key === null ? [] : [manifest] };
 }
 
@@ -58,7 +64,9 @@ function missingStore({ store }: LogState, { kind, create, locks, legalHold }: S
   return store.create === create && store.hold === legalHold && store.locks === locks ? null : now;
 }
 
-function missingSchedule(state: LogState, schedule: Schedule): OwnEntry | null {
+type NewSchedule = Omit<RetentionEntry, 'v' | 'at' | 'log'>;
+
+function missingSchedule(state: LogState, schedule: Schedule): NewSchedule | null {
   assertCapAllows(schedule);
   const logged = state.schedule(schedule.class);
   if (logged !== undefined) assertNotShortened(logged, schedule);
@@ -66,8 +74,19 @@ function missingSchedule(state: LogState, schedule: Schedule): OwnEntry | null {
   const same =
     logged?.mode === mode && logged.period === period && logged.max === max && logged.authority === authority;
   if (same) return null;
-  return { t: 'retention', class: retentionClass, mode, period, max, authority } as Omit<
-    RetentionEntry,
-    'v' | 'at' | 'log'
-  >;
+  return { t: 'retention', class: retentionClass, mode, period, max, authority };
+}
+
+const UNCONFIRMED_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** A compliance lock cannot be taken back by anyone: a typo of years must not get there unasked. */
+function assertSoonOver({ class: retentionClass, mode, period }: NewSchedule): void {
+  if (mode !== 'COMPLIANCE' || addPeriod(0, period) <= UNCONFIRMED_DAYS * DAY_MS) return;
+  throw new Failure('config/retention-unconfirmed', {
+    expected: `a COMPLIANCE period of at most ${UNCONFIRMED_DAYS} days, or --confirm-retention`,
+    got: period,
+    where: `retention class ${retentionClass}`,
+    fix: 'check the schedule: nobody, not even the account’s owner, can shorten its locks; then start once with --confirm-retention',
+  });
 }

@@ -9,7 +9,6 @@ import type { Running } from '../base/run.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import type { Downlink } from '../queue/link.ts';
 import { signingKeyOf } from '../record/key.ts';
-import { addPeriod } from '../record/period.ts';
 import { assertNamed, type Trusted } from './trusted.ts';
 
 export interface ArchiverRole {
@@ -23,9 +22,6 @@ export interface ArchiverRole {
   readonly confirmedRetention: boolean;
 }
 
-const UNCONFIRMED_DAYS = 30;
-const DAY_MS = 86_400_000;
-
 export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
   const { config, trusted, store, downlink, events, running } = role;
   const logPath = need(config.keys.log, 'keys.log', 'the archiver');
@@ -33,8 +29,6 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
   const [log, archiver] = [readSigningKey(logPath), readSigningKey(archiverPath)];
   assertLogKey(trusted, signingKeyOf(log).id, logPath);
   assertNamed(trusted.manifest, 'archiver', archiver, archiverPath);
-  const schedules = schedulesOf(config);
-  if (store.abilities.locks && !role.confirmedRetention) assertRevocable(schedules);
   const { flushBytes, flushAfter, headsEvery, readBackAfter } = config.archive;
   return Archiver.start({
     store,
@@ -44,7 +38,8 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     logKey: trusted.trust.log,
     keys: { log, archiver, archiverPublic: signingKeyOf(archiver) },
     manifest: trusted.document,
-    schedules,
+    schedules: schedulesOf(config),
+    confirmedRetention: role.confirmedRetention,
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
     headsEveryMs: headsEvery,
     readBackAfterMs: readBackAfter,
@@ -65,21 +60,6 @@ function assertLogKey({ trust }: Trusted, id: string, where: string): void {
 
 export function schedulesOf(config: Config): Schedule[] {
   return config.retention.map((entry) => ({ ...entry, max: entry.max ?? entry.period }));
-}
-
-/** A lock of years is for ever until it ends: a typo must not get there unasked. */
-function assertRevocable(schedules: readonly Schedule[]): void {
-  const now = Date.now();
-  const long = schedules.find(
-    ({ mode, period }) => mode === 'COMPLIANCE' && addPeriod(now, period) - now > UNCONFIRMED_DAYS * DAY_MS,
-  );
-  if (long === undefined) return;
-  throw new Failure('config/retention-unconfirmed', {
-    expected: `a COMPLIANCE period of at most ${UNCONFIRMED_DAYS} days, or --confirm-retention`,
-    got: long.period,
-    where: `retention class ${long.class}`,
-    fix: 'check the schedules: nobody, not even the account owner, can shorten them; then start once with --confirm-retention',
-  });
 }
 
 function archiverEvents(events: Events): ArchiverEvents {

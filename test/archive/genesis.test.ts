@@ -109,6 +109,19 @@ describe('a start is refused', () => {
     expect(kit.bucket.keys()).toEqual(before);
   });
 
+  it('for new locks of years that nobody confirmed, and asks for each schedule once', async () => {
+    const unconfirmed = { confirmedRetention: false };
+    const kit = new ArchiverKit();
+    expect(await refusalOf(kit, unconfirmed)).toBe('config/retention-unconfirmed');
+    expect(kit.bucket.keys()).toEqual([]);
+    await started(kit);
+    expect(await refusalOf(kit, unconfirmed)).toBe('none');
+    expect(await refusalOf(kit, { ...unconfirmed, ...change({ period: 'P8Y' }) })).toBe('config/retention-unconfirmed');
+    const revocable = { ...unconfirmed, ...change({ mode: 'GOVERNANCE' }) };
+    expect(await refusalOf(new ArchiverKit(), revocable)).toBe('none');
+    expect(await refusalOf(new ArchiverKit(), { ...unconfirmed, ...change({ period: 'P30D' }) })).toBe('none');
+  });
+
   it('for an older manifest than the log’s', async () => {
     const kit = new ArchiverKit();
     const next = nextManifest(MANIFEST, {});

@@ -103,6 +103,7 @@ export class ArchiveMaker implements AsyncDisposable {
         { class: LONG_CLASS, mode: 'COMPLIANCE', period: 'P7Y', max: 'P10Y', authority: 'NARA GRS 6.1 item 011' },
         { class: SHORT_CLASS, mode: 'COMPLIANCE', period: 'P3Y', max: 'P5Y', authority: 'NARA GRS 6.1 item 012' },
       ],
+      confirmedRetention: true,
       // Segments are written when the fixture says so.
       rhythm: { maxBytes: 4 * 2 ** 20, maxDelayMs: HOUR_MS },
       headsEveryMs: 2 * HOUR_MS,

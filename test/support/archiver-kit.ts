@@ -212,6 +212,7 @@ export function archiverOptions(
     keys: keysOf(ARCHIVER),
     manifest: MANIFEST,
     schedules: SCHEDULES,
+    confirmedRetention: true,
     rhythm: { maxBytes: 4 * 2 ** 20, maxDelayMs: 3_600_000 },
     headsEveryMs: 86_400_000,
     readBackAfterMs: 3_600_000,
