@@ -30,17 +30,20 @@ export interface Party {
 }
 
 export interface Chat {
-  readonly type: 'direct' | 'group' | 'self' | 'story' | 'unknown';
+  readonly type: 'direct' | 'group' | 'self' | 'story' | 'broadcast' | 'channel' | 'unknown';
   /** Messenger's identifier of the conversation; for a direct one, the other party's. */
   readonly id: string | null;
   readonly name?: string | null;
   readonly revision?: number | null;
 }
 
-/** Names an earlier message: who wrote it and when (ms since 1970, the author's clock). */
+/** Names an earlier message: who wrote it, and when (ms since 1970, the author's clock) or under which id. */
 export interface MessageRef {
   readonly author: Party;
-  readonly sentAtMs: number;
+  /** Null where the messenger names messages by id, and the time is not known. */
+  readonly sentAtMs: number | null;
+  /** The messenger's id of the message, where it has such ids. Chosen by the author: alone it names nothing. */
+  readonly id?: string;
 }
 
 export interface Attachment {
@@ -52,8 +55,34 @@ export interface Attachment {
   readonly width?: number | null;
   readonly height?: number | null;
   readonly caption?: string | null;
+  /** What it is shown as, where the messenger tells more than the content type does. */
+  readonly shownAs?:
+    | 'image'
+    | 'video'
+    | 'gif'
+    | 'video-note'
+    | 'audio'
+    | 'voice'
+    | 'document'
+    | 'sticker'
+    | 'sticker-pack';
+  readonly seconds?: number | null;
+  readonly source?: AttachmentSource;
   /** Where it stands in the message: an attachment proper, or a part of something else. */
   readonly place: 'attachment' | 'quote' | 'preview' | 'contact' | 'story' | 'long-text';
+}
+
+/** Where the messenger's server keeps the file, and what opens it there. Binary members are base64. */
+export interface AttachmentSource {
+  /** What the key is expanded for. */
+  readonly type: string;
+  readonly path: string | null;
+  /** Chosen by the sender; evidence, not an address to call. */
+  readonly url: string | null;
+  readonly key: string;
+  readonly sha256: string | null;
+  /** Of the file as the server holds it. */
+  readonly encryptedSha256: string | null;
 }
 
 export interface Quote extends MessageRef {
@@ -83,9 +112,50 @@ export interface Content {
   readonly payment?: { readonly note: string | null; readonly receipt: string | null };
   readonly poll?: { readonly question: string; readonly multiple: boolean; readonly options: readonly string[] };
   readonly storyReply?: MessageRef;
+  readonly event?: CalendarEvent;
+  readonly place?: GeoPlace;
+  readonly groupInvite?: { readonly group: string; readonly name: string | null; readonly expiresAtMs: number | null };
+  /** Titles, footers and buttons of messages made of fixed parts, in the order shown. */
+  readonly card?: { readonly lines: readonly string[]; readonly choices: readonly string[] };
+  /** Which button or row of an earlier message was chosen. */
+  readonly choice?: { readonly id: string | null; readonly label: string | null };
+  /** Part of another message: an item of an album, the same picture in a higher resolution, a comment on it. */
+  readonly partOf?: MessageRef & { readonly how: string };
+  /** An album's announced number of items. */
+  readonly album?: { readonly images: number; readonly videos: number };
+  /** Forwarded, and how often it was before, as the messenger counts. */
+  readonly forwarded?: { readonly times: number };
+  /** To whom one of the owner's devices sent it, where it went to a list. */
+  readonly recipients?: readonly Party[];
   readonly viewOnce?: boolean;
   /** Disappearing timer in force, seconds. It is recorded; it never deletes anything here. */
   readonly expiresInSeconds?: number;
+}
+
+export interface CalendarEvent {
+  readonly name: string;
+  readonly description: string | null;
+  readonly startAtMs: number | null;
+  readonly endAtMs: number | null;
+  readonly canceled: boolean;
+  readonly link: string | null;
+  readonly place: GeoPlace | null;
+}
+
+/** Degrees as decimal text. */
+export interface GeoPlace {
+  readonly latitude: string | null;
+  readonly longitude: string | null;
+  readonly name: string | null;
+  readonly address: string | null;
+  readonly isLive: boolean;
+}
+
+/** One change of a group: what (the messenger's word), whom it concerns, and what it is now. */
+export interface GroupChange {
+  readonly what: string;
+  readonly parties: readonly Party[];
+  readonly value: string | null;
 }
 
 /** What a view is about. The list is closed for writers; readers show a kind they do not know as `unknown`. */
@@ -105,19 +175,37 @@ export type ViewBody =
   | { readonly kind: 'unpin'; readonly target: MessageRef }
   | { readonly kind: 'timer'; readonly expiresInSeconds: number }
   | { readonly kind: 'story'; readonly content: Content; readonly allowsReplies: boolean }
-  | { readonly kind: 'call'; readonly event: string; readonly callId: string; readonly callType: string | null }
+  | {
+      readonly kind: 'event-response';
+      readonly target: MessageRef;
+      readonly response: string;
+      readonly guests: number | null;
+    }
+  | { readonly kind: 'keep'; readonly target: MessageRef; readonly kept: boolean }
+  /** The owner removed it from the own devices only; the others still have it. Without target: the whole conversation. */
+  | { readonly kind: 'delete-for-me'; readonly what: 'message' | 'cleared' | 'chat'; readonly target?: MessageRef }
+  | {
+      readonly kind: 'call';
+      readonly event: string;
+      readonly callId: string;
+      readonly callType: string | null;
+      readonly reason?: string | null;
+      readonly seconds?: number | null;
+    }
   | {
       readonly kind: 'receipt';
       readonly state: 'delivered' | 'read' | 'viewed';
       readonly targets: readonly MessageRef[];
     }
   | { readonly kind: 'typing'; readonly action: string }
-  | { readonly kind: 'group-update' }
+  | { readonly kind: 'group-update'; readonly changes?: readonly GroupChange[] }
   | { readonly kind: 'empty' }
   | { readonly kind: 'read-sync'; readonly targets: readonly MessageRef[] }
   | { readonly kind: 'block-list'; readonly parties: readonly Party[]; readonly groups: readonly string[] }
   | { readonly kind: 'sync'; readonly what: string }
   | { readonly kind: 'undecryptable'; readonly reason: string }
+  /** It exists, and the messenger gives it to no linked device (yet). */
+  | { readonly kind: 'unavailable'; readonly what: string }
   | {
       readonly kind: 'attachment';
       readonly target: MessageRef;
@@ -159,6 +247,10 @@ export type View = {
   readonly sentAtMs: number | null;
   /** When the messenger's server took it, where it says so. */
   readonly serverAtMs: number | null;
+  /** The messenger's id of the message, where it has such ids: what a {@link MessageRef} names. */
+  readonly id?: string;
+  /** Members of `raw` that this version does not know, as paths of field numbers; the bytes are there. */
+  readonly unread?: readonly string[];
 } & ViewBody;
 
 /** Identity of a message as the messenger itself knows it; becomes the record's `tag`. Strings, so that no number is rounded. */

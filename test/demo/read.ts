@@ -68,4 +68,5 @@ function what(view: View): string | null {
   }
 }
 
-const clock = (ms: number): string => new Date(ms).toISOString().slice(5, 16).replace('T', ' ');
+const clock = (ms: number | null): string =>
+  ms === null ? 'an unknown time' : new Date(ms).toISOString().slice(5, 16).replace('T', ' ');

@@ -127,7 +127,9 @@ describe('each intake alone', () => {
       envelope: { ...envelopeHead(OWNER, Date.now()), syncMessage: { readMessages } },
     });
     const unseen = (): number[] =>
-      view.views('gap').flatMap(({ cause, target }) => (cause === 'reference-unseen' && target ? target.sentAtMs : []));
+      view
+        .views('gap')
+        .flatMap(({ cause, target }) => (cause === 'reference-unseen' && target ? (target.sentAtMs ?? []) : []));
     await until('a gap for each', async () => (await view.refresh(), unseen().length >= lost.length));
     expect(unseen()).toEqual(lost.map(({ timestamp }) => timestamp));
     console.log(`WebSocket alone: ${BURST} sent, ${lost.length} lost by it, ${unseen().length} gaps name them`);

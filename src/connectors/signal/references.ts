@@ -87,7 +87,7 @@ function contentRefs({ quote, storyReply }: { quote?: MessageRef; storyReply?: M
 
 function stampOf({ author, sentAtMs }: MessageRef, account: string): Stamp[] {
   const key = author.number === account && author.id === null ? SELF : keyOf(author);
-  return key === '' || sentAtMs <= 0 ? [] : [{ author: key, sentAtMs }];
+  return key === '' || sentAtMs === null || sentAtMs <= 0 ? [] : [{ author: key, sentAtMs }];
 }
 
 function authorKeys(view: View, account: string): string[] {
