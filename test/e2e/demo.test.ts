@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Guard } from '../services/guard.ts';
+import { PROJECT, type Finished } from '../support/e2e-process.ts';
+
+const guard = new Guard('demo');
+afterAll(() => guard.end());
+
+async function demo(name: string): Promise<Finished> {
+  const tmp = join(guard.dir, name);
+  mkdirSync(tmp);
+  const child = spawn(process.execPath, [join(PROJECT, 'test', 'demo', 'main.ts')], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: tmp, TMPDIR: tmp, LC_ALL: 'C.UTF-8' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  guard.watch(child);
+  const printed = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (printed.stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...printed };
+}
+
+/** What the holder of the reader key saw, without the clock. */
+const conversation = ({ stdout }: Finished): string =>
+  /^\d {2}Whoever holds the reader[^\n]*\n([\s\S]*?)\n\n\d {2}/m.exec(stdout)?.[1] ?? '';
+
+describe('the demo', () => {
+  it('captures a week, verifies it with 0 and a tampered copy with 1, and shows the same conversation every time', async () => {
+    const [first, second] = await Promise.all([demo('first'), demo('second')]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect([...first.stdout.matchAll(/^ +exit code (\d)$/gm)].map(([, code]) => code)).toEqual(['0', '1']);
+    expect(first.stdout).toMatch(/verify\/(?:pack|bytes)[a-z-]*/);
+    expect(first.stdout).toContain('npx holdfast up --config');
+    expect(conversation(first).split('\n').length).toBeGreaterThan(5);
+    expect(conversation(second).replaceAll(/\d\d:\d\d/g, '')).toBe(conversation(first).replaceAll(/\d\d:\d\d/g, ''));
+  }, 180_000);
+});
