@@ -112,13 +112,17 @@ function followChain({
   let next = { seq: statement.first, prev: prevOf(entries[0]) };
   let leafId = '';
   let closed = false;
+  let before: StreamRecord['t'] | null = null;
   for (const [index, entry] of entries.entries()) {
     if (!isStreamRecord(entry) || entry.stream !== statement.stream) throw new Refusal('archive/foreign-record');
     if (closed) throw new Refusal('archive/closed-stream');
     if (entry.seq !== next.seq || entry.prev !== next.prev) throw new Refusal('archive/broken-chain');
+    // What follows a hole names what was lost and not the hole: the signature would not cover it.
+    if (before === 'hole') throw new Refusal('archive/hole-inside');
     leafId = entryId((records[index] as { line: string }).line).toString('hex');
     next = nextAfter(entry, leafId);
     closed = entry.t === 'close';
+    before = entry.t;
   }
   if (leafId !== statement.last) throw new Refusal('archive/broken-chain');
   return { seq: next.seq - 1, id: next.prev, leafId, closed };

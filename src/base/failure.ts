@@ -61,7 +61,7 @@ export function isFailure(error: unknown, kind: FailureKind): error is Failure {
 
 /** The catalogue. Retired codes stay here as comments so that they are not used again. */
 export const FAILURES = {
-  'store/exists': 'refuse',
+  // Retired: store/exists, store/grant-refused.
   'store/bad-key': 'refuse',
   'store/bad-lock': 'refuse',
   'store/fork': 'fatal',
@@ -83,7 +83,6 @@ export const FAILURES = {
   'store/readback': 'fatal',
   'store/no-ability': 'refuse',
   'store/clock-skew': 'fatal',
-  'store/grant-refused': 'retry',
 
   'config/missing': 'refuse',
   'config/yaml': 'refuse',
@@ -152,6 +151,7 @@ export const FAILURES = {
   'archive/fork': 'refuse',
   'archive/foreign-record': 'refuse',
   'archive/broken-chain': 'refuse',
+  'archive/hole-inside': 'refuse',
   'archive/other-body': 'refuse',
   'archive/missing-epoch': 'refuse',
   'archive/foreign-recipient': 'refuse',

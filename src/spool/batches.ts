@@ -68,7 +68,8 @@ export class Batches {
     this.#streams = streams;
     this.#signing = signing;
     this.#sizes = db.prepare(
-      'SELECT rid, length(line) + coalesce(length(body), 0) AS bytes FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid',
+      `SELECT rid, length(line) + coalesce(length(body), 0) AS bytes, instr(line, '"t":"hole"') AS hole
+       FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid`,
     );
     this.#leafAt = db.prepare('SELECT rid, id, line FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid DESC LIMIT 1');
     this.#insert = db.prepare('INSERT INTO batches(stream_no, first, last, statement) VALUES (?, ?, ?, ?)');
@@ -106,6 +107,7 @@ export class Batches {
     const rows = this.#sizes.all(rowId(stream.no, from), rowId(stream.no, from + MAX_BATCH_RECORDS - 1)) as unknown as {
       rid: number;
       bytes: number;
+      hole: number;
     }[];
     let bytes = 0;
     let count = 0;
@@ -113,6 +115,8 @@ export class Batches {
       bytes += row.bytes;
       if (count > 0 && bytes > MAX_BATCH_BYTES) break;
       count += 1;
+      // What follows a hole does not name it: only as its last entry is it under the batch's signature.
+      if (row.hole > 0) break;
     }
     const leaf = this.#leafUpTo(stream, seqOf((rows[count - 1] as { rid: number }).rid)) as Leaf;
     const last = endOf(leaf);

@@ -22,9 +22,12 @@ export function boundariesHold(parts: SpoolParts, stream: SpoolStream): boolean 
 }
 
 function isWhole({ db, batches, options, keyId }: SpoolParts, { stream, first, last, statement }: FixedBatch): boolean {
-  const { count } = db
-    .prepare('SELECT count(*) AS count FROM records WHERE rid BETWEEN ? AND ?')
-    .get(rowId(stream.no, first), rowId(stream.no, last)) as { count: number };
+  const { count, holeInside } = db
+    .prepare(
+      `SELECT count(*) AS count, coalesce(min(rid) FILTER (WHERE instr(line, '"t":"hole"') > 0) < max(rid), 0) AS holeInside
+       FROM records WHERE rid BETWEEN ? AND ?`,
+    )
+    .get(rowId(stream.no, first), rowId(stream.no, last)) as { count: number; holeInside: number };
   // One signed with an earlier key is the archiver's to judge.
   if (statement.key === keyId) verifyStatement(statement, signingKeyOf(options.signingKey));
   return (
@@ -33,6 +36,7 @@ function isWhole({ db, batches, options, keyId }: SpoolParts, { stream, first, l
     statement.gen === stream.gen &&
     statement.first === first &&
     statement.count === count &&
+    holeInside === 0 &&
     batches.lastIdAt(stream, last) === statement.last
   );
 }

@@ -126,6 +126,9 @@ export class BatchCover {
     } else if (index === from && statement.first !== seq) {
       findings.add('verify/batch-first', where, `${statement.first}`, `${seq}`);
     }
+    if (entry.t === 'hole' && index !== to - 1) {
+      findings.add('verify/batch-hole', where, 'a hole as the last entry of its batch', `${to - 1 - index} behind it`);
+    }
     if (index === to - 1 && statement.last !== id) {
       findings.add('verify/batch-last', where, statement.last, id);
     }

@@ -73,6 +73,7 @@ export const CATALOGUE = {
   'verify/batch-foreign-record': ['finding', 'a batch covers a record of another stream'],
   'verify/batch-first': ['finding', 'a batch states another first record than the one it covers'],
   'verify/batch-last': ['finding', 'a batch states another last record than the one it covers'],
+  'verify/batch-hole': ['finding', 'a hole is not the last entry of its batch: no signature covers it'],
   'verify/batch-overrun': ['finding', 'batches cover more entries than the segment has'],
   'verify/batch-uncovered': ['finding', 'records that no batch covers: nobody signed them'],
 

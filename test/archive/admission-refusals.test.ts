@@ -91,6 +91,21 @@ describe('admission refuses', () => {
     expect(bench.judge(bench.kit.first.add(other, [{ t: 'beat' }]))).toEqual(refusal('archive/closed-stream'));
   });
 
+  it('records behind a hole: what is lost can be put in the place of what was signed', () => {
+    const bench = new Bench();
+    const stream = bench.opened();
+    const within = bench.kit.first.add(stream, [{ t: 'hole', count: 1 }, { t: 'beat' }]);
+    expect(bench.judge(within)).toEqual(refusal('archive/hole-inside'));
+    const other = bench.opened();
+    const lines = [record(other, BEAT)];
+    lines.push(record(other, BEAT, 2, idOf(lines[0])));
+    const honest = signed(other, lines);
+    // Whoever carries the batch needs no key for this: count, last id and chain are as they were signed.
+    const hole = record(other, { t: 'hole', count: 1, last: idOf(lines[0]) });
+    expect(bench.judge(honest, { records: [hole, lines[1] as SealedRecord] })).toEqual(refusal('archive/hole-inside'));
+    expect(bench.judge(honest).outcome).toBe('take');
+  });
+
   it('a signed history that is another than ours', () => {
     const bench = new Bench();
     const stream = bench.opened();

@@ -29,7 +29,8 @@ describe('an archiver', () => {
     kit.second.messages(b, 3, OTHER_CLASS);
     for (const sender of kit.senders) await sender.sendAll();
     await archiver.flush();
-    kit.first.add(a, [{ t: 'content' }, { t: 'hole', count: 4 }, { t: 'beat' }]);
+    kit.first.add(a, [{ t: 'content' }, { t: 'hole', count: 4 }]);
+    kit.first.add(a, [{ t: 'beat' }]);
     kit.second.add(b, [{ t: 'close' }]);
     for (const sender of kit.senders) await sender.sendAll();
     await archiver.flush();

@@ -211,6 +211,7 @@ function faultOf({ statement, entries, records, epochs }: Batch): string | null 
     if (entry.stream !== statement.stream || entry.seq !== seq) return 'a record of another place';
     if (prev !== null && entry.prev !== prev) return 'a broken chain';
     const sealed = sealedPart(entry);
+    if (entry.t === 'hole' && index < entries.length - 1) return 'a hole that is not the last';
     if (sealed !== null && (body === null || sha256Hex(body) !== sealed.body.h)) return 'another body';
     if (sealed !== null && !documents.has(sealed.epoch)) return 'a missing epoch';
     id = entryId(line).toString('hex');

@@ -157,6 +157,10 @@ function assertStatement(
   const within = is.rows.filter(({ seq }) => seq >= is.first && seq <= is.last);
   demand(origin === ORIGIN && stream === is.stream, 'a statement of the stream');
   demand(first === is.first && last === is.id && count === within.length, `the statement from ${is.first}`);
+  demand(
+    within.slice(0, -1).every(({ entry }) => entry.t !== 'hole'),
+    `a hole as the last entry from ${is.first}`,
+  );
 }
 
 function demand(holds: boolean, what: string): asserts holds {

@@ -126,6 +126,17 @@ const BATCHES: readonly Row[] = [
     },
     ['verify/batch-last', 'verify/batch-uncovered'],
   ],
+  [
+    'a hole in the place of one of its records',
+    (draft) => {
+      const { records } = longBatch(draft);
+      const { id, record } = records[1] as DraftRecord;
+      const { at, seq, stream } = record;
+      const hole = { v: 1, t: 'hole', at, seq, stream, prev: '', count: 1, last: id };
+      records.splice(1, 1, { id: 'none', body: null, record: hole as never });
+    },
+    ['verify/batch-hole'],
+  ],
 ];
 
 describe('entries and batches, written with all keys in hand', () => {

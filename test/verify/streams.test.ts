@@ -194,11 +194,14 @@ describe('streams, written with all keys in hand', () => {
   test('a hole admits a loss: a note, counted in the account', async () => {
     const copy = archive.clone();
     relog(copy, (draft) => {
-      const { records } = longBatch(draft);
+      const batch = longBatch(draft);
+      const { records } = batch;
       const [first, lost] = [records[1], records[3]] as DraftRecord[];
       const { at, seq, stream } = (first as DraftRecord).record;
       const hole = { v: 1, t: 'hole', at, seq, stream, prev: '', count: 3, last: (lost as DraftRecord).id };
       records.splice(1, 3, { id: 'none', body: null, record: hole as never });
+      const { batches } = draft.segmentOf(first as DraftRecord);
+      batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, records: records.splice(2) });
     });
     const report = await verify(copy);
     expect([codesOf(report), notesOf(report)]).toEqual([[], ['verify/stream-hole']]);
