@@ -13,6 +13,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   radosgw: 'radosgw',
   'radosgw-admin': 'ceph-common',
   ceph: 'ceph-common',
+  strace: 'strace',
 };
 
 /** Asked by invoke-rc.d and deb-systemd-invoke whether a package may start its daemon; 101 means no. */

@@ -129,7 +129,11 @@ describe('a disk with a bad sector', () => {
 });
 
 // A full volume needs one to fill. Where none can be mounted, the errors that are injected above stand for it.
-describe.runIf(canMount())('a volume without space', () => {
+if (canMount()) {
+  describe('a volume without space', volumeWithoutSpace);
+}
+
+function volumeWithoutSpace(): void {
   it('takes no more, loses nothing, and goes on when there is space again', async () => {
     const volume = smallVolume(12);
     const directory = join(volume.path, 'spool');
@@ -162,7 +166,7 @@ describe.runIf(canMount())('a volume without space', () => {
     volume.grow(200);
     expect(await sink.deliverMedia(attachment('film', large))).toMatchObject({ fresh: true });
   });
-});
+}
 
 function canMount(): boolean {
   const path = mkdtempSync(join(tmpdir(), 'holdfast-mount-'));
