@@ -12,7 +12,10 @@ const DEBUGGER = /--inspect|--debug|--heapsnapshot|--heap-prof|--cpu-prof|--repo
  * Refuses secrets in the environment, where every child process and crash report could read them, and options that open a
  * debugger on a process that holds plaintext. Throws `config/secret-in-environment` or `config/debugger`.
  */
-export function assertSafeEnvironment(environment: Readonly<Record<string, string | undefined>> = process.env): void {
+export function assertSafeEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  nodeOptions: readonly string[] = process.execArgv,
+): void {
   const secret = Object.keys(environment).find(
     (name) => OURS.test(name) && SECRET_NAME.test(name) && environment[name] !== '',
   );
@@ -24,15 +27,17 @@ export function assertSafeEnvironment(environment: Readonly<Record<string, strin
       fix: 'write it to a file with mode 0600, name the file in the config, and unset the variable',
     });
   }
-  const options = environment['NODE_OPTIONS'] ?? '';
-  if (DEBUGGER.test(options)) {
-    throw new Failure('config/debugger', {
-      expected: 'no debugger on a process that holds plaintext',
-      got: 'an option that opens one',
-      where: '$NODE_OPTIONS',
-      fix: 'unset it',
-    });
-  }
+  if (DEBUGGER.test(environment['NODE_OPTIONS'] ?? '')) throw debuggerAt('$NODE_OPTIONS');
+  if (nodeOptions.some((option) => DEBUGGER.test(option))) throw debuggerAt('the command line');
+}
+
+function debuggerAt(where: string): Failure {
+  return new Failure('config/debugger', {
+    expected: 'no debugger on a process that holds plaintext',
+    got: 'an option that opens one',
+    where,
+    fix: 'remove it',
+  });
 }
 
 /** What a terminal tells: colours only where people look. */

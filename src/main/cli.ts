@@ -16,6 +16,9 @@ import { VERSION } from './version.ts';
 
 const EXIT_FAILED = 2;
 
+// Unless somebody takes this signal, Node opens a debugger on it, for whoever has the same user.
+process.on('SIGUSR1', () => undefined);
+
 const program = new Command('holdfast')
   .description('Archives an agency’s messages: sealed at capture, chained, written once, checkable by anyone')
   .version(VERSION)

@@ -49,6 +49,8 @@ describe('the environment', () => {
       expect(codeOf({ NODE_OPTIONS: options })).toBe('config/debugger');
     }
     expect(codeOf({ NODE_OPTIONS: '--max-old-space-size=256' })).toBe(null);
+    expect(() => assertSafeEnvironment({}, ['--inspect=127.0.0.1:0'])).toThrow('config/debugger');
+    expect(() => assertSafeEnvironment({}, ['--disable-sigusr1'])).not.toThrow();
   });
 });
 

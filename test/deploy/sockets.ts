@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-const LISTENING = '0A';
+/** The state of a socket that takes from anybody, by protocol. */
+const OPEN: Readonly<Record<string, string>> = { tcp: '0A', udp: '07' };
+const ACCEPTS = 0x10000;
 
 /** The one process whose command line holds all of these words. */
 export function processOf(...words: readonly string[]): number {
@@ -14,20 +16,43 @@ export function processOf(...words: readonly string[]): number {
   return Number(found[0]);
 }
 
-/** TCP ports a process listens on, with the address as the kernel prints it. */
+/**
+ * Where a process can be spoken to: TCP ports with the address as the kernel prints it, UDP ports that take from anybody, and
+ * sockets in the file system or the abstract name space.
+ */
 export function listeningOf(pid: number): string[] {
   const own = new Set(
     readdirSync(`/proc/${pid}/fd`).flatMap(
       (fd) => /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1] ?? [],
     ),
   );
-  return ['tcp', 'tcp6'].flatMap((family) =>
-    textOf(`/proc/${pid}/net/${family}`)
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state, ...rest]) => state === LISTENING && own.has(rest[5] ?? ''))
-      .map(([, address = '']) => `${address.split(':')[0]}:${Number.parseInt(address.split(':')[1] ?? '', 16)}`),
+  const internet = ['tcp', 'tcp6', 'udp', 'udp6'].flatMap((family) =>
+    tableOf(pid, family)
+      .filter(([, , , state, ...rest]) => state === OPEN[family.slice(0, 3)] && own.has(rest[5] ?? ''))
+      .map(([, address = '']) => {
+        const [host = '', port = ''] = address.split(':');
+        const place = `${host}:${Number.parseInt(port, 16)}`;
+        return family.startsWith('udp') ? `udp ${place}` : place;
+      }),
   );
+  const local = tableOf(pid, 'unix')
+    .filter(([, , , flags = '', , , inode = '']) => (Number.parseInt(flags, 16) & ACCEPTS) !== 0 && own.has(inode))
+    .map((cells) => `unix ${cells[7] ?? '(unnamed)'}`);
+  return [...internet, ...local];
+}
+
+/** A process and all that it started and that still runs. */
+export function familyOf(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    textOf(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
+  );
+  return [pid, ...children.filter((child) => textOf(`/proc/${child}/cmdline`) !== '').flatMap(familyOf)];
+}
+
+function tableOf(pid: number, family: string): string[][] {
+  return textOf(`/proc/${pid}/net/${family}`)
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
 }
 
 function textOf(path: string): string {
