@@ -3,10 +3,12 @@ import type { FailureCode } from '../base/failure.ts';
 import { verifyStatement } from '../record/batch.ts';
 import { entryId, genesisOf, isStreamRecord, sealedPart } from '../record/entry.ts';
 import type { BytesRef, Entry, Hex128, Hex256, StreamRecord } from '../record/entry-types.ts';
-import { isForRecipients } from '../record/epoch-document.ts';
+import { maySign, mostGenerationOf, sealedUntilMs, type BatchRole } from '../record/enforcement.ts';
+import { recipientsOf } from '../record/epoch-document.ts';
 import { FormatError, type FormatCode } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
+import { fromSeconds } from '../record/period.ts';
 import type { ParsedJob } from '../queue/job.ts';
 import type { LogState } from './log-state.ts';
 
@@ -58,8 +60,9 @@ export type Admission =
   | { readonly outcome: 'refuse'; readonly code: RefusalCode; readonly isSigned: boolean };
 
 /**
- * Judges one batch against the log and what waits. Believes nothing: signature, stream key, generation, continuity, every body's
- * hash and every epoch's document are checked here, before a byte is stored.
+ * Judges one batch against the log and what waits. Believes nothing: signature, the signer's role, stream key, generation, continuity,
+ * every body's hash and every epoch's document are checked here, before a byte is stored. A manifest enters into force only while
+ * nothing waits, so the one in force here is the one in force where the batch will stand in the log.
  */
 export function admit(batch: ParsedBatch, judge: Judge): Admission {
   const { statement } = batch;
@@ -68,9 +71,9 @@ export function admit(batch: ParsedBatch, judge: Judge): Admission {
   if (signer === undefined) return { outcome: 'refuse', code: 'archive/unknown-signer', isSigned: false };
   let isSigned = false;
   try {
-    verifyStatement(statement, signer);
+    verifyStatement(statement, signer.key);
     isSigned = true;
-    return judgeSigned(batch, judge);
+    return judgeSigned(batch, signer.role, judge);
   } catch (error) {
     if (error instanceof FormatError || error instanceof Refusal)
       return { outcome: 'refuse', code: error.code, isSigned };
@@ -78,12 +81,13 @@ export function admit(batch: ParsedBatch, judge: Judge): Admission {
   }
 }
 
-function judgeSigned(batch: ParsedBatch, judge: Judge): Admission {
+function judgeSigned(batch: ParsedBatch, role: BatchRole, judge: Judge): Admission {
   // First of all: until the records are those that were signed, nothing that they say may be held against the signer.
   const chain = followChain(batch);
   const tip = judge.tipOf(batch.statement.stream);
   const placed = place(batch, judge, tip);
   if (placed !== null) return placed;
+  if (!batch.entries.every(({ t }) => maySign(role, t))) throw new Refusal('archive/other-role');
   checkBodies(batch);
   const { acct } = tip ?? (batch.entries[0] as Extract<Entry, { t: 'open' }>);
   const { gen, key } = batch.statement;
@@ -156,7 +160,9 @@ function placeFirst({ statement, entries }: ParsedBatch, judge: Judge): Admissio
   if (opening?.t !== 'open' || opening.gen !== statement.gen || opening.key !== statement.key)
     throw new Refusal('archive/bad-open');
   if (opening.prev !== genesisOf(judge.origin, statement.stream)) throw new Refusal('archive/broken-chain');
-  if (judge.newestGenOf(opening.acct) >= opening.gen) throw new Refusal('archive/old-generation');
+  const newest = judge.newestGenOf(opening.acct);
+  if (newest >= opening.gen) throw new Refusal('archive/old-generation');
+  if (!(opening.gen <= mostGenerationOf(opening, newest))) throw new Refusal('archive/far-generation');
   return null;
 }
 
@@ -184,15 +190,25 @@ function checkBodies({ entries, records }: ParsedBatch): void {
 function epochsOf({ entries, epochs }: ParsedBatch, state: LogState): Map<Hex256, string> {
   const sent = new Map(epochs.map((document) => [sha256Hex(document), document]));
   const named = new Map<Hex256, string>();
-  for (const epoch of new Set(entries.map((entry) => sealedPart(entry)?.epoch))) {
-    if (epoch === undefined) continue;
+  for (const [epoch, newestMs] of usesOf(entries)) {
     const document = sent.get(epoch);
     if (document === undefined) throw new Refusal('archive/missing-epoch');
-    if (!state.manifests.some((manifest) => isForRecipients(document, manifest)))
-      throw new Refusal('archive/foreign-recipient');
+    const untilMs = sealedUntilMs(recipientsOf(document) ?? [], state.manifests);
+    if (untilMs === -Infinity) throw new Refusal('archive/foreign-recipient');
+    if (!(newestMs <= untilMs)) throw new Refusal('archive/retired-recipient');
     named.set(epoch, document);
   }
   return named;
+}
+
+/** The epochs that records name, each with the latest date of its records. */
+function usesOf(entries: readonly Entry[]): Map<Hex256, number> {
+  const uses = new Map<Hex256, number>();
+  for (const entry of entries) {
+    const epoch = sealedPart(entry)?.epoch;
+    if (epoch !== undefined) uses.set(epoch, Math.max(uses.get(epoch) ?? -Infinity, fromSeconds(entry.at)));
+  }
+  return uses;
 }
 
 /** Once each, although several records may name the same. */

@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
 import { isStreamRecord, parseEntry } from '../record/entry.ts';
-import type { Entry, Hex128, Hex256, RetentionEntry, StoreEntry, StreamRecord } from '../record/entry-types.ts';
+import type { BatchRole, EnforcedManifest } from '../record/enforcement.ts';
+import type {
+  Entry,
+  Hex128,
+  Hex256,
+  KeyEntry,
+  RetentionEntry,
+  StoreEntry,
+  StreamRecord,
+} from '../record/entry-types.ts';
 import { leafHash, type Hash } from '../record/hash.ts';
 import type { Heads, StreamState } from '../record/heads.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
 import { EMPTY_RANGE, type CompactRange } from '../record/merkle.ts';
 import { TreeWindow } from '../record/tree-window.ts';
+
+/** Who may sign batches. */
+export interface BatchSigner {
+  readonly key: SigningKey;
+  readonly role: BatchRole;
+}
 
 /** Where a stream stands in the log. */
 export interface ArchivedStream extends StreamState {
@@ -40,8 +55,9 @@ export class LogState {
   /** Newest stream of every account. */
   readonly #accounts = new Map<Hex128, Hex128>();
   readonly #documents: string[] = [];
-  readonly #manifests: Manifest[] = [];
-  #signers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  readonly #manifests: EnforcedManifest[] = [];
+  readonly #keyLines: string[] = [];
+  #signers: ReadonlyMap<KeyId, BatchSigner> = new Map();
   #schedules = new Map<string, { entry: RetentionEntry; line: string }>();
   #store: { entry: StoreEntry; line: string } | null = null;
   /** Signed checkpoint of the present size; empty before the first. */
@@ -69,16 +85,16 @@ export class LogState {
   }
 
   get manifest(): Manifest | null {
-    return this.#manifests.at(-1) ?? null;
+    return this.#manifests.at(-1)?.manifest ?? null;
   }
 
-  /** All manifests that are or were in force: what a connector sealed before a change arrives after it. */
-  get manifests(): readonly Manifest[] {
+  /** All manifests that are or were in force, the present one last. */
+  get manifests(): readonly EnforcedManifest[] {
     return this.#manifests;
   }
 
   /** Keys that may sign batches: connectors and readers of the manifest in force. */
-  get batchSigners(): ReadonlyMap<KeyId, SigningKey> {
+  get batchSigners(): ReadonlyMap<KeyId, BatchSigner> {
     return this.#signers;
   }
 
@@ -132,7 +148,7 @@ export class LogState {
     this.#window.append(id);
     const entry = parseEntry(line);
     if (isStreamRecord(entry)) this.#applyRecord(entry, leaf, id.toString('hex'));
-    else if (entry.t === 'key') this.#applyManifest(entry.doc, documents);
+    else if (entry.t === 'key') this.#applyManifest({ entry, line }, documents);
     else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line });
     else if (entry.t === 'store') this.#store = { entry, line };
     return entry;
@@ -164,17 +180,14 @@ export class LogState {
     this.#streams.set(record.stream, { ...known, seq, id, leafId, leaf, at: record.at, closed: record.t === 'close' });
   }
 
-  #applyManifest(hash: Hex256, documents: ReadonlyMap<Hex256, string>): void {
-    const document = documents.get(hash);
+  #applyManifest({ entry, line }: { entry: KeyEntry; line: string }, documents: ReadonlyMap<Hex256, string>): void {
+    const document = documents.get(entry.doc);
     if (document === undefined) throw brokenLog('a key entry without its document');
-    this.#useManifest(document);
-  }
-
-  #useManifest(document: string): void {
     const manifest = openManifest(document, this.#root);
-    this.#manifests.push(manifest);
+    this.#manifests.push({ manifest, since: entry.at });
     this.#documents.push(document);
-    this.#signers = new Map([...signersOf(manifest, 'connector'), ...signersOf(manifest, 'reader')]);
+    this.#keyLines.push(line);
+    this.#signers = new Map(BATCH_ROLES.flatMap((role) => batchSigners(manifest, role)));
   }
 
   /** Bounds memory. Proofs that reach further back come from the segments (`past-tree.ts`). */
@@ -185,7 +198,7 @@ export class LogState {
 
   /** Everything a later start needs from before, as of now. */
   heads(origin: string): Heads {
-    const rules = [...this.#schedules.values()].map(({ line }) => line);
+    const rules = [...this.#keyLines, ...[...this.#schedules.values()].map(({ line }) => line)];
     if (this.#store !== null) rules.push(this.#store.line);
     const streams = this.streams().map(({ leafId: _leafId, ...state }) => state);
     return { origin, leaves: this.size, docs: this.#documents, rules, streams };
@@ -193,10 +206,11 @@ export class LogState {
 
   static fromHeads(root: SigningKey, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
     const state = new LogState(root, mostWindowLeaves, edge);
-    for (const document of heads.docs) state.#useManifest(document);
+    const documents = documentsByHash(heads.docs);
     for (const line of heads.rules) {
       const entry = parseEntry(line);
-      if (entry.t === 'retention') state.#schedules.set(entry.class, { entry, line });
+      if (entry.t === 'key') state.#applyManifest({ entry, line }, documents);
+      else if (entry.t === 'retention') state.#schedules.set(entry.class, { entry, line });
       else if (entry.t === 'store') state.#store = { entry, line };
     }
     for (const stream of heads.streams) {
@@ -206,6 +220,12 @@ export class LogState {
     }
     return state;
   }
+}
+
+const BATCH_ROLES: readonly BatchRole[] = ['connector', 'reader'];
+
+function batchSigners(manifest: Manifest, role: BatchRole): [KeyId, BatchSigner][] {
+  return [...signersOf(manifest, role)].map(([id, key]) => [id, { key, role }]);
 }
 
 export function documentsByHash(documents: readonly string[]): Map<Hex256, string> {

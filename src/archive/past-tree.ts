@@ -69,7 +69,7 @@ export class PastTree {
   /** Believed because an archiver of this log signed it, whatever has happened to the store since. */
   async #segmentHolding(leaf: number): Promise<Segment> {
     const segment = await segmentHolding(this.#place, leaf);
-    const signers = this.#state.manifests.map((manifest) => signersOf(manifest, 'archiver').get(segment.tail.key));
+    const signers = this.#state.manifests.map(({ manifest }) => signersOf(manifest, 'archiver').get(segment.tail.key));
     const signer = signers.find((key) => key !== undefined);
     if (signer === undefined) throw brokenLog(`a segment by an unknown archiver at leaf ${segment.head.first}`);
     verifyTail(segment, signer);

@@ -49,7 +49,7 @@ export class Requests {
 
   #isAuthentic(request: ParsedRequest): boolean {
     const { state, clock } = this.#parts;
-    const signer = state.batchSigners.get(request.connector);
+    const signer = state.batchSigners.get(request.connector)?.key;
     // A date that is none is no number, and must not pass.
     const isFresh = Math.abs(Date.parse(request.at) - clock()) <= MOST_SKEW_MS;
     if (signer === undefined || !isFresh) return false;

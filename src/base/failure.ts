@@ -147,6 +147,8 @@ export const FAILURES = {
   'archive/other-key': 'refuse',
   'archive/bad-open': 'refuse',
   'archive/old-generation': 'refuse',
+  'archive/far-generation': 'refuse',
+  'archive/other-role': 'refuse',
   'archive/closed-stream': 'refuse',
   'archive/fork': 'refuse',
   'archive/foreign-record': 'refuse',
@@ -155,6 +157,7 @@ export const FAILURES = {
   'archive/other-body': 'refuse',
   'archive/missing-epoch': 'refuse',
   'archive/foreign-recipient': 'refuse',
+  'archive/retired-recipient': 'refuse',
   'archive/grant-limit': 'refuse',
   'archive/behind-receipt': 'refuse',
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeyId } from './key.ts';
-import type { Manifest } from './manifest.ts';
 
 /** More than any list of recipients needs. */
 export const MAX_EPOCH_BYTES = 16_384;
@@ -16,11 +15,4 @@ export function recipientsOf(document: string): KeyId[] | null {
   } catch {
     return null;
   }
-}
-
-/** True if the epoch is wrapped to every recipient of the manifest and to nobody else. */
-export function isForRecipients(document: string, manifest: Manifest): boolean {
-  const named = recipientsOf(document);
-  const expected = manifest.recipients.map(({ kid }) => kid);
-  return named !== null && named.length === expected.length && expected.every((kid) => named.includes(kid));
 }

@@ -33,7 +33,7 @@ export interface Heads {
   readonly leaves: number;
   /** Signed manifests, the one in force last. */
   readonly docs: readonly string[];
-  /** `store` and `retention` entries in force. */
+  /** The `key` entries of `docs`, in their order, and the `store` and `retention` entries in force. */
   readonly rules: readonly string[];
   /** In ascending order of stream id. */
   readonly streams: readonly StreamState[];

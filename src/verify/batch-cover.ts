@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { encodeStatement, parseStatement, verifyStatement, type BatchStatement } from '../record/batch.ts';
 import { isStreamRecord } from '../record/entry.ts';
-import type { Entry } from '../record/entry-types.ts';
+import type { Entry, EntryType } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import type { SigningKey } from '../record/key.ts';
 import type { Findings } from './findings.ts';
@@ -12,7 +12,13 @@ export interface CoveringBatch {
   /** Index of its first entry in the segment, and of the entry behind its last. */
   readonly from: number;
   readonly to: number;
+  /** Types of the records that its signer signed; null if its signature does not verify. */
+  readonly types: Map<EntryType, number> | null;
 }
+
+type OpenSigner = { -readonly [K in keyof Omit<RunSigner, 'types'>]: RunSigner[K] } & {
+  readonly types: Map<EntryType, number>;
+};
 
 interface CoverParts {
   readonly origin: string;
@@ -26,7 +32,7 @@ interface CoverParts {
 export class BatchCover {
   readonly #parts: CoverParts;
   readonly #batches: CoveringBatch[] = [];
-  readonly #signers = new Map<string, Map<string, { -readonly [K in keyof RunSigner]: RunSigner[K] }>>();
+  readonly #signers = new Map<string, Map<string, OpenSigner>>();
   /** False if a statement could not be read: nobody can say then where the next one begins. */
   readonly isKnown: boolean;
   #cursor = 0;
@@ -50,8 +56,7 @@ export class BatchCover {
         findings.add('verify/batch-overrun', where, `at most ${entries} entries`, `${to}`);
         return false;
       }
-      this.#batches.push({ statement, from, to });
-      this.#judgeSignature(statement, where);
+      this.#batches.push({ statement, from, to, types: this.#judgeSignature(statement, where) });
       from = to;
     }
     return true;
@@ -67,26 +72,37 @@ export class BatchCover {
     }
   }
 
-  #judgeSignature(statement: BatchStatement, where: { leaf: number; stream: string; seq: number }): void {
+  #judgeSignature(
+    statement: BatchStatement,
+    where: { leaf: number; stream: string; seq: number },
+  ): CoveringBatch['types'] {
     const key = this.#parts.keys.get(statement.key);
     try {
       if (key !== undefined) verifyStatement(statement, key);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       this.#parts.findings.add('verify/batch-signature', where, error.expected, error.got);
-      return;
+      return null;
     }
-    this.#addSigner(statement, where.leaf, key === undefined);
+    return this.#addSigner(statement, where.leaf, key === undefined);
   }
 
-  #addSigner(statement: BatchStatement, leaf: number, isUnknown: boolean): void {
+  #addSigner(statement: BatchStatement, leaf: number, isUnknown: boolean): CoveringBatch['types'] {
     const { stream, key, gen } = statement;
-    const ofStream = this.#signers.get(stream) ?? new Map();
+    const ofStream = this.#signers.get(stream) ?? new Map<string, OpenSigner>();
     this.#signers.set(stream, ofStream);
     const name = `${key} ${gen}`;
-    const signer = ofStream.get(name) ?? { key, gen, leaf, state: isUnknown ? 'unknown' : 'good', statements: [] };
+    const signer: OpenSigner = ofStream.get(name) ?? {
+      key,
+      gen,
+      leaf,
+      state: isUnknown ? 'unknown' : 'good',
+      statements: [],
+      types: new Map(),
+    };
     ofStream.set(name, signer);
     if (isUnknown) signer.statements = [...signer.statements, encodeStatement(statement)];
+    return signer.types;
   }
 
   /** Number of entries that batches cover. */
@@ -120,7 +136,8 @@ export class BatchCover {
       if (this.isKnown) findings.add('verify/batch-uncovered', where, 'a statement over every record', 'none');
       return;
     }
-    const { statement, from, to } = batch;
+    const { statement, from, to, types } = batch;
+    if (types !== null && !types.has(entry.t)) types.set(entry.t, leaf);
     if (statement.stream !== stream) {
       findings.add('verify/batch-foreign-record', where, `a record of stream ${statement.stream}`, 'another stream');
     } else if (index === from && statement.first !== seq) {

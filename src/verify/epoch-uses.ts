@@ -45,7 +45,12 @@ export class EpochUses {
   }
 }
 
-function recipientList(id: string, leaf: number, document: string | null, findings: Findings): string | null {
+function recipientList(
+  id: string,
+  leaf: number,
+  document: string | null,
+  findings: Findings,
+): readonly string[] | null {
   if (document === null) {
     findings.add('verify/epoch-document-missing', { leaf }, `a document with hash ${id}`, 'none');
     return null;
@@ -53,12 +58,7 @@ function recipientList(id: string, leaf: number, document: string | null, findin
   const recipients = recipientsOf(document);
   if (recipients === null)
     findings.add('verify/epoch-malformed', { leaf }, 'a JWE with recipients', 'another document');
-  return recipients === null ? null : joinRecipients(recipients);
-}
-
-/** One text for a set of recipients, whatever their order. */
-export function joinRecipients(kids: readonly string[]): string {
-  return kids.toSorted().join(' ');
+  return recipients;
 }
 
 function rangesOf({ indices, leaves }: Uses, findings: Findings): number[] {

@@ -14,7 +14,7 @@ interface KnownEpoch {
 const FORGET_AFTER_MS = 8 * 24 * 3_600_000;
 const SWEEP_EVERY = 256;
 
-/** Every record key is used once, over all streams and segments of an epoch, and every epoch is for recipients of a manifest. */
+/** Every record key is used once, over all streams and segments of an epoch, and every epoch is for recipients that its records may have. */
 export class EpochBook {
   readonly #findings: Findings;
   readonly #keys: KeyBook;
@@ -38,15 +38,24 @@ export class EpochBook {
     if (epoch === undefined) {
       epoch = { ranges: [], most: -1, newestAt };
       this.#epochs.set(id, epoch);
-      // Without any manifest that is the finding, not this.
-      if (recipients !== null && this.#keys.manifest !== null && !this.#keys.hasRecipients(recipients)) {
-        this.#findings.add('verify/epoch-recipients', { leaf }, 'the recipients of a manifest', recipients);
-      }
     }
+    // Without any manifest that is the finding, not this.
+    if (recipients !== null && this.#keys.manifest !== null) this.#judgeRecipients(recipients, newestAt, leaf);
     for (let at = 0; at < ranges.length; at += 3) {
       this.#useRange(epoch, ranges[at] as number, ranges[at + 1] as number, ranges[at + 2] as number);
     }
     if (newestAt > epoch.newestAt) epoch.newestAt = newestAt;
+  }
+
+  #judgeRecipients(recipients: readonly string[], newestAt: string, leaf: number): void {
+    const untilMs = this.#keys.sealedUntilMs(recipients);
+    if (untilMs === -Infinity) {
+      const got = recipients.toSorted().join(' ');
+      this.#findings.add('verify/epoch-recipients', { leaf }, 'the recipients of a manifest', got);
+    } else if (!(Date.parse(newestAt) <= untilMs)) {
+      const expected = 'the recipients of the manifest in force, or of an earlier one within a day of its end';
+      this.#findings.add('verify/epoch-recipients-retired', { leaf }, expected, `a record of ${newestAt}`);
+    }
   }
 
   #useRange(epoch: KnownEpoch, first: number, count: number, leaf: number): void {

@@ -65,9 +65,10 @@ export const CATALOGUE = {
   'verify/batch-signature': ['finding', 'the signature of a batch does not verify'],
   'verify/batch-signer': ['finding', 'a batch is by a key that no manifest so far names as connector or reader'],
   'verify/batch-retired-signer': [
-    'note',
-    'a batch is by a key of an earlier manifest that the one in force no longer names',
+    'finding',
+    'a batch is by a key of an earlier manifest that the one in force there no longer names',
   ],
+  'verify/batch-role': ['finding', 'a batch holds a record that its signer’s role may not sign'],
   'verify/batch-stream-key': ['finding', 'a batch is by another key than its stream was opened for'],
   'verify/batch-generation': ['finding', 'a batch states another generation than its stream was opened with'],
   'verify/batch-foreign-record': ['finding', 'a batch covers a record of another stream'],
@@ -79,6 +80,10 @@ export const CATALOGUE = {
 
   'verify/stream-unopened': ['finding', 'records of a stream that was not opened'],
   'verify/stream-generation': ['finding', 'a stream’s generation is not above those of the account’s earlier streams'],
+  'verify/stream-generation-far': [
+    'finding',
+    'a stream’s generation is far ahead of its time and of the account’s last',
+  ],
   'verify/stream-sequence': ['finding', 'sequence numbers of a stream leave a gap or go back'],
   'verify/stream-chain': ['finding', 'a record names another record before it than the one that is there'],
   'verify/stream-closed': ['finding', 'records of a stream after it was closed'],
@@ -92,6 +97,10 @@ export const CATALOGUE = {
   'verify/epoch-document-missing': ['finding', 'an epoch’s document is not in the segment of its records'],
   'verify/epoch-malformed': ['finding', 'an epoch’s document is no wrapped secret'],
   'verify/epoch-recipients': ['finding', 'an epoch is wrapped to other recipients than a manifest names'],
+  'verify/epoch-recipients-retired': [
+    'finding',
+    'a record is sealed to recipients of an earlier manifest more than a day after the next one came into force',
+  ],
   'verify/epoch-index-reused': ['finding', 'two records were sealed under one key'],
   'verify/epoch-index-order': ['finding', 'a record was sealed under an older key than the record before it'],
   'verify/epoch-late': ['note', 'an epoch was used again long after; its earlier indices are no longer at hand'],

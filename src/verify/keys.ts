@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { canonicalize, type Json } from '../record/canonical.ts';
+import { sealedUntilMs, type BatchRole, type EnforcedManifest } from '../record/enforcement.ts';
+import { parseEntry } from '../record/entry.ts';
 import type { KeyEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
-import { joinRecipients } from './epoch-uses.ts';
 import type { Findings } from './findings.ts';
 
 /** Who may sign what, and to whom epochs may be wrapped, as far as the log has been read. Only the root's word counts. */
@@ -13,14 +15,14 @@ export class KeyBook {
   readonly #findings: Findings;
   readonly #onBatchKeys: (keys: readonly Uint8Array[]) => void;
   readonly #documents: string[] = [];
-  #inForce: Manifest | null = null;
+  readonly #entries: KeyEntry[] = [];
+  readonly #manifests: EnforcedManifest[] = [];
   #isEvaluation = false;
   readonly #batchKeys = new Map<KeyId, SigningKey>();
-  #batchKeysInForce: ReadonlySet<KeyId> = new Set();
+  #batchRoles: ReadonlyMap<KeyId, BatchRole> = new Map();
   readonly #readerKeys = new Set<KeyId>();
   #archivers: ReadonlyMap<KeyId, SigningKey> = new Map();
   #officers: ReadonlyMap<KeyId, SigningKey> = new Map();
-  readonly #recipients = new Set<string>();
 
   /** `onBatchKeys` hears of every key that may sign batches from then on. */
   constructor(
@@ -35,12 +37,17 @@ export class KeyBook {
   }
 
   get manifest(): Manifest | null {
-    return this.#inForce;
+    return this.#manifests.at(-1)?.manifest ?? null;
   }
 
   /** Signed manifests so far, the one in force last. */
   get documents(): readonly string[] {
     return this.#documents;
+  }
+
+  /** The `key` entries that put them in force, as the log holds them. */
+  lines(): string[] {
+    return this.#entries.map((entry) => canonicalize(entry as unknown as Json));
   }
 
   /** True if one machine made all keys of any manifest so far. */
@@ -52,9 +59,9 @@ export class KeyBook {
     return this.#batchKeys.get(id);
   }
 
-  /** False for a key that an earlier manifest named and the one in force does not. */
-  isBatchKeyInForce(id: KeyId): boolean {
-    return this.#batchKeysInForce.has(id);
+  /** As what the manifest in force lets the key sign batches; undefined if it does not. */
+  batchRole(id: KeyId): BatchRole | undefined {
+    return this.#batchRoles.get(id);
   }
 
   isReader(id: KeyId): boolean {
@@ -69,9 +76,9 @@ export class KeyBook {
     return this.#officers.get(id);
   }
 
-  /** True if some manifest so far has exactly these recipients ({@link joinRecipients}). */
-  hasRecipients(joined: string): boolean {
-    return this.#recipients.has(joined);
+  /** See {@link sealedUntilMs}, as of the manifests so far. */
+  sealedUntilMs(kids: readonly KeyId[]): number {
+    return sealedUntilMs(kids, this.#manifests);
   }
 
   /** Puts a key entry's manifest into force, or says why not; the one before then stays. */
@@ -89,7 +96,7 @@ export class KeyBook {
     if (manifest === null) return;
     const before = this.#documents.at(-1);
     const previous = before === undefined ? null : manifestHash(before);
-    const n = this.#inForce === null ? 0 : this.#inForce.n + 1;
+    const n = this.manifest === null ? 0 : this.manifest.n + 1;
     if (manifest.n !== n || entry.n !== n || manifest.previous !== previous) {
       const expected = `manifest ${n} behind ${previous ?? 'none'}`;
       this.#findings.add(
@@ -99,14 +106,18 @@ export class KeyBook {
         `${manifest.n} behind ${manifest.previous ?? 'none'}`,
       );
     }
-    this.#use(manifest, document);
+    this.#use(manifest, document, entry);
   }
 
-  /** Takes over the manifests of a heads object. False if one of them is not by the root. */
-  restore(documents: readonly string[]): boolean {
+  /** Takes over the manifests of a heads object and their entries. False if one of them is not by the root. */
+  restore(documents: readonly string[], rules: readonly string[]): boolean {
+    const entries = rules.map(parseEntry).filter((entry) => entry.t === 'key');
     const manifests = documents.map((document) => this.#open(document, 0));
-    if (manifests.length === 0 || manifests.includes(null)) return false;
-    manifests.forEach((manifest, index) => this.#use(manifest as Manifest, documents[index] as string));
+    if (manifests.length === 0 || manifests.includes(null) || entries.length !== manifests.length) return false;
+    if (!entries.every(({ doc }, index) => doc === manifestHash(documents[index] as string))) return false;
+    manifests.forEach((manifest, index) =>
+      this.#use(manifest as Manifest, documents[index] as string, entries[index] as KeyEntry),
+    );
     return true;
   }
 
@@ -124,19 +135,23 @@ export class KeyBook {
     return null;
   }
 
-  #use(manifest: Manifest, document: string): void {
+  #use(manifest: Manifest, document: string, entry: KeyEntry): void {
     this.#documents.push(document);
-    this.#inForce = manifest;
+    this.#entries.push(entry);
+    this.#manifests.push({ manifest, since: entry.at });
     this.#isEvaluation ||= manifest.evaluation;
     this.#archivers = signersOf(manifest, 'archiver');
     this.#officers = signersOf(manifest, 'officer');
     const readers = signersOf(manifest, 'reader');
-    const signers = new Map([...signersOf(manifest, 'connector'), ...readers]);
+    const connectors = signersOf(manifest, 'connector');
+    const signers = new Map([...connectors, ...readers]);
     for (const id of readers.keys()) this.#readerKeys.add(id);
     const added = [...signers].filter(([id]) => !this.#batchKeys.has(id));
     for (const [id, key] of added) this.#batchKeys.set(id, key);
-    this.#batchKeysInForce = new Set(signers.keys());
-    this.#recipients.add(joinRecipients(manifest.recipients.map(({ kid }) => kid)));
+    this.#batchRoles = new Map<KeyId, BatchRole>([
+      ...[...connectors.keys()].map((id): [KeyId, BatchRole] => [id, 'connector']),
+      ...[...readers.keys()].map((id): [KeyId, BatchRole] => [id, 'reader']),
+    ]);
     this.#onBatchKeys(added.map(([, key]) => key.raw));
   }
 }

@@ -129,7 +129,8 @@ export class LogCheck {
 
   #ownHeads(): OwnHeads {
     const isWhole = !this.streams.hasUnread;
-    return { streams: this.streams.states(), docs: this.keys.documents, rules: this.rules.lines(), isWhole };
+    const rules = [...this.keys.lines(), ...this.rules.lines()];
+    return { streams: this.streams.states(), docs: this.keys.documents, rules, isWhole };
   }
 
   #judgeTime({ first, tail }: SegmentSummary): string {

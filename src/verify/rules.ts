@@ -40,13 +40,13 @@ export class RuleBook {
     return entries.map((entry) => canonicalize(entry as Json));
   }
 
-  /** Takes over the rules of a heads object. False if one of them is none. */
+  /** Takes over the rules of a heads object; `key` entries are the key book's. False if one of them is none. */
   restore(lines: readonly string[]): boolean {
     for (const line of lines) {
       const entry = parseEntry(line);
       if (entry.t === 'retention') this.#schedules.set(entry.class, entry);
       else if (entry.t === 'store') this.#store = entry;
-      else return false;
+      else if (entry.t !== 'key') return false;
     }
     return true;
   }

@@ -44,9 +44,9 @@ async function startAt(parts: WalkParts, check: LogCheck, leaf: number, most: nu
   const heads = parseHeads(bytes);
   if (!isNamed || heads.origin !== parts.trust.origin || heads.leaves !== leaf) return false;
   if (!new RuleBook(new Findings()).restore(heads.rules)) return false;
-  if (!new KeyBook(parts.trust, new Findings(), () => undefined).restore(heads.docs)) return false;
+  if (!new KeyBook(parts.trust, new Findings(), () => undefined).restore(heads.docs, heads.rules)) return false;
   check.rules.restore(heads.rules);
-  check.keys.restore(heads.docs);
+  check.keys.restore(heads.docs, heads.rules);
   check.streams.restore(heads, segment.tail.at);
   check.jumpTo(leaf, segment.edge);
   return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseStatement, verifyStatement } from '../record/batch.ts';
+import { maySign, mostGenerationOf } from '../record/enforcement.ts';
 import type { OpenEntry, StreamHead } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import type { Heads, StreamState } from '../record/heads.ts';
@@ -158,10 +159,15 @@ export class StreamBook {
     this.#newest.set(info.acct, info);
   }
 
-  #judgeGeneration({ acct, gen, last, stream }: OpenEntry, leaf: number): void {
+  #judgeGeneration(open: OpenEntry, leaf: number): void {
+    const { acct, gen, last, stream } = open;
     const newest = this.#newest.get(acct);
-    if (newest === undefined) return;
     const where = { leaf, stream, seq: 0 };
+    const most = mostGenerationOf(open, newest?.gen ?? -1);
+    // An earlier stream that could not be read may have had the generation before.
+    if (!(gen <= most) && !this.hasUnread)
+      this.#findings.add('verify/stream-generation-far', where, `at most ${most}`, `${gen}`);
+    if (newest === undefined) return;
     if (gen <= newest.gen) this.#findings.add('verify/stream-generation', where, `above ${newest.gen}`, `${gen}`);
     if (last === undefined) {
       this.#findings.add('verify/stream-no-last', where, 'where the earlier stream ended', 'nothing');
@@ -188,14 +194,30 @@ export class StreamBook {
       const code = this.#keys.manifest === null ? 'verify/manifest-none' : 'verify/batch-signer';
       this.#findings.add(code, where, 'a connector or reader of a manifest', `key ${signer.key}`);
     } else {
-      if (!this.#keys.isBatchKeyInForce(signer.key)) {
-        this.#findings.add('verify/batch-retired-signer', where, 'a key of the manifest in force', `key ${signer.key}`);
-      }
+      this.#judgeRole(signer, stream);
       for (const text of signer.statements) this.#verify(text, where);
     }
     if (signer.key !== info.key)
       this.#findings.add('verify/batch-stream-key', where, `key ${info.key}`, `key ${signer.key}`);
     if (signer.gen !== info.gen) this.#findings.add('verify/batch-generation', where, `${info.gen}`, `${signer.gen}`);
+  }
+
+  /** Held against the manifest in force before this segment: its key entries stand behind its records. */
+  #judgeRole({ key, leaf, types }: RunSigner, stream: string): void {
+    const role = this.#keys.batchRole(key);
+    if (role === undefined) {
+      this.#findings.add(
+        'verify/batch-retired-signer',
+        { leaf, stream },
+        'a key of the manifest in force',
+        `key ${key}`,
+      );
+      return;
+    }
+    for (const [type, at] of types) {
+      if (maySign(role, type)) continue;
+      this.#findings.add('verify/batch-role', { leaf: at, stream }, `what a ${role} may sign`, `a ${type} record`);
+    }
   }
 
   /** For statements that came before their thread knew the key. */

@@ -20,6 +20,8 @@ export interface RunSigner {
   /** `unknown`: the thread did not have the key; the statements come along. */
   readonly state: 'good' | 'unknown';
   readonly statements: readonly string[];
+  /** The types of the records it signed, each with the first leaf of one. */
+  readonly types: ReadonlyMap<EntryType, number>;
 }
 
 /** The records of one stream in this segment, already chained to one another. */
@@ -55,8 +57,8 @@ export interface EpochIndex {
 export interface EpochUse {
   readonly id: string;
   readonly leaf: number;
-  /** Key ids of its recipients, ascending and joined; null if the document is missing or no epoch (already a finding). */
-  readonly recipients: string | null;
+  /** Key ids of its recipients; null if the document is missing or no epoch (already a finding). */
+  readonly recipients: readonly string[] | null;
   /** Triples of first index, number of indices, leaf of the first; ascending. */
   readonly ranges: readonly number[];
   readonly newestAt: string;

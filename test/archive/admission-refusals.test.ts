@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { BatchJob, SealedRecord } from '../../src/queue/job.ts';
 import { encodeEntry } from '../../src/record/entry.ts';
+import { openManifest } from '../../src/record/manifest.ts';
 import { BEAT, Bench, idOf, record, refusal, signed } from '../support/admission-bench.ts';
 import { MANIFEST, nextManifest, ORIGIN, SECOND_CONNECTOR } from '../support/archiver-kit.ts';
 import { BatchSender, type SentBatch } from '../support/batch-sender.ts';
-import { AT, CONNECTOR, hexOf, READER, signingPair, STRANGER } from '../vectors/keys.ts';
+import { AT, CONNECTOR, hexOf, READER, ROOT, signingPair, STRANGER } from '../vectors/keys.ts';
 
 describe('admission refuses', () => {
   it('a batch for another log', () => {
@@ -71,6 +72,37 @@ describe('admission refuses', () => {
     bench.take(first.batches[0] as SentBatch);
     const second = bench.kit.first.open(first.acct, gen);
     expect(bench.judge(second.batches[0] as SentBatch)).toEqual(refusal('archive/old-generation'));
+  });
+
+  it('a generation that would use up the numbers, and takes one above the last', () => {
+    const bench = new Bench();
+    const most = Math.floor(bench.kit.first.parts.clock() / 1000) + 86_400;
+    const far = bench.kit.first.open(hexOf('acct', 32), most + 1);
+    expect(bench.judge(far.batches[0] as SentBatch)).toEqual(refusal('archive/far-generation'));
+    const first = bench.kit.first.open(far.acct, most);
+    expect(bench.take(first.batches[0] as SentBatch).outcome).toBe('take');
+    const second = bench.kit.first.open(far.acct, most + 2);
+    expect(bench.judge(second.batches[0] as SentBatch)).toEqual(refusal('archive/far-generation'));
+    const third = bench.kit.first.open(far.acct, most + 1);
+    expect(bench.take(third.batches[0] as SentBatch).outcome).toBe('take');
+  });
+
+  it('what the signer’s role may not sign', () => {
+    const { signers } = openManifest(MANIFEST, ROOT.key);
+    const pub = CONNECTOR.key.raw.toString('base64');
+    const reads = signers.map((signer) => (signer.pub === pub ? { ...signer, role: 'reader' as const } : signer));
+    const access = { t: 'access', ret: 'c', epoch: hexOf('e'), i: 0, body: { h: hexOf('b'), n: 1 }, com: hexOf('com') };
+    const bench = new Bench();
+    const stream = bench.opened();
+    const look = record(stream, { ...access, tag: hexOf('tag', 32) });
+    const asConnector = signed(stream, [look]);
+    expect(bench.judge(asConnector, { records: [{ ...look, body: Buffer.alloc(1) }] })).toEqual(
+      refusal('archive/other-role'),
+    );
+    const readers = new Bench(nextManifest(MANIFEST, { signers: reads }));
+    const theirs = readers.opened();
+    expect(readers.take(readers.kit.first.add(theirs, [{ t: 'beat' }])).outcome).toBe('take');
+    expect(readers.judge(readers.kit.first.messages(theirs, 1))).toEqual(refusal('archive/other-role'));
   });
 
   it('another connector’s key, and another generation, in a stream', () => {
@@ -172,5 +204,15 @@ describe('admission refuses', () => {
     const theirs = foreign.open();
     bench.take(theirs.batches[0] as SentBatch);
     expect(bench.judge(foreign.messages(theirs, 1))).toEqual(refusal('archive/foreign-recipient'));
+  });
+
+  it('records sealed to the recipients of an earlier manifest more than a day behind its end', () => {
+    const recipients = [{ ...READER.recipient, role: 'escrow' as const }, STRANGER.recipient];
+    const bench = new Bench(nextManifest(MANIFEST, { recipients }));
+    const stream = bench.opened();
+    bench.kit.pass(Date.parse(AT) + 86_400_000 - bench.kit.first.parts.clock());
+    expect(bench.take(bench.kit.first.messages(stream, 1)).outcome).toBe('take');
+    bench.kit.pass(1000);
+    expect(bench.judge(bench.kit.first.messages(stream, 1))).toEqual(refusal('archive/retired-recipient'));
   });
 });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { canonicalize, type Json } from '../../src/record/canonical.ts';
-import { isForRecipients } from '../../src/record/epoch-document.ts';
+import { recipientsOf } from '../../src/record/epoch-document.ts';
 import { createEpoch, EpochError, epochIdOf, openEpoch } from '../../src/seal/epoch.ts';
 import { SUITE } from '../../src/seal/epoch-suite.ts';
 import { HOSTILE_TEXTS, mutants } from '../record/hostile.ts';
@@ -54,7 +54,7 @@ describe('an epoch', () => {
     expect(text).not.toContain('\n');
     expect(id).toBe(createHash('sha256').update(text).digest('hex'));
     expect(epochIdOf(text).toString('hex')).toBe(id);
-    expect(isForRecipients(text, MANIFEST)).toBe(true);
+    expect(recipientsOf(text)).toEqual(MANIFEST.recipients.map(({ kid }) => kid));
     const jwe = JSON.parse(text) as Jwe;
     expect(JSON.parse(Buffer.from(jwe.protected, 'base64url').toString())).toEqual({ enc: 'A256GCM', typ: SUITE });
     expect(jwe.recipients.map(({ header }) => [header.alg, header.kid])).toEqual(

@@ -127,6 +127,14 @@ const BATCHES: readonly Row[] = [
     ['verify/batch-last', 'verify/batch-uncovered'],
   ],
   [
+    'a connector’s word on who looked',
+    (draft) => {
+      const record = longBatch(draft).records[1] as DraftRecord;
+      record.record = { ...record.record, t: 'access' } as never;
+    },
+    ['verify/batch-role'],
+  ],
+  [
     'a hole in the place of one of its records',
     (draft) => {
       const { records } = longBatch(draft);

@@ -7,7 +7,7 @@ import { signBytes } from '../../src/record/key.ts';
 import { manifestHash, openManifest, signManifest, type Manifest } from '../../src/record/manifest.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
 import { LONG_CLASS, MANIFEST, OFFICER } from '../support/archive-fixture.ts';
-import { ARCHIVER, CONNECTOR, ORIGIN, ROOT, signingPair, type SigningPair } from '../vectors/keys.ts';
+import { ARCHIVER, CONNECTOR, ORIGIN, recipientPair, ROOT, signingPair, type SigningPair } from '../vectors/keys.ts';
 import type { MemoryArchive } from './memory-archive.ts';
 import { relog, type Draft, type DraftSegment } from './relog.ts';
 import { codesAfter, codesOf, notesOf, smallArchive, verify } from './subject.ts';
@@ -153,14 +153,30 @@ describe('keys and rules, written with all keys in hand', () => {
     expect(await codesAfter(archive, (copy) => relog(copy, change))).toEqual(codes);
   });
 
-  test('batches of a key that the next manifest drops are a note', async () => {
-    const copy = archive.clone();
-    relog(copy, (draft) => {
-      const signers = FIRST.signers.filter(({ name }) => name !== 'connector');
-      addManifest(draft, { signers }, {}, 0);
-    });
-    const report = await verify(copy);
-    expect([codesOf(report), notesOf(report)]).toEqual([[], ['verify/batch-retired-signer']]);
+  test('batches of a key are the manifest’s in force where they stand: in its own segment, no more in the next', async () => {
+    const signers = FIRST.signers.filter(({ name }) => name !== 'connector');
+    const droppedAt = (n: number): Promise<FindingCode[]> =>
+      codesAfter(archive, (copy) => relog(copy, (draft) => addManifest(draft, { signers }, {}, n)));
+    expect(await droppedAt(0)).toEqual(['verify/batch-retired-signer']);
+    expect(await droppedAt(-2)).toEqual(['verify/batch-retired-signer']);
+    expect(await droppedAt(-1)).toEqual([]);
+  });
+
+  test('records are sealed to earlier recipients for a day at most', async () => {
+    const { recipient } = recipientPair('reader', 'another reader');
+    const recipients = [recipient, ...FIRST.recipients.filter(({ role }) => role === 'escrow')];
+    const since = (at: string): Promise<FindingCode[]> =>
+      codesAfter(archive, (copy) => relog(copy, (draft) => addManifest(draft, { recipients }, { at }, 0)));
+    expect(await since('2026-11-22T08:00:00Z')).toEqual([]);
+    expect(await since('2026-11-21T08:00:00Z')).toEqual(['verify/epoch-recipients-retired']);
+  });
+
+  test('a role is what the manifest in force says it is: a reader’s key signs no messages', async () => {
+    const signers = FIRST.signers.map((signer) =>
+      signer.name === 'connector' ? { ...signer, role: 'reader' as const } : signer,
+    );
+    const codes = await codesAfter(archive, (copy) => relog(copy, (draft) => addManifest(draft, { signers }, {}, 0)));
+    expect(codes).toEqual(['verify/batch-role']);
   });
 
   test('an approved disposition explains what is gone', async () => {

@@ -269,7 +269,12 @@ class Rewriter {
     if (isStreamRecord(entry)) this.#noteRecord(entry, leaf, entryId(line).toString('hex'));
     else if (entry.t === 'retention') this.#rules.set(entry.class, line);
     else if (entry.t === 'store') this.#rules.set('', line);
-    else if (entry.t === 'key') this.#manifests.push(...docs.filter((text) => sha256Hex(text) === entry.doc));
+    else if (entry.t === 'key') {
+      const document = docs.find((text) => sha256Hex(text) === entry.doc);
+      if (document === undefined) return;
+      this.#manifests.push(document);
+      this.#rules.set(entry.doc, line);
+    }
   }
 
   #noteRecord(entry: StreamRecord, leaf: number, leafId: string): void {

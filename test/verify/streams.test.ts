@@ -119,6 +119,16 @@ const ROWS: readonly Row[] = [
     ['verify/stream-generation'],
   ],
   [
+    'a generation that uses up the numbers',
+    (draft) => setGeneration(draft, opens(draft).second, 10 ** 14),
+    ['verify/stream-generation-far'],
+  ],
+  [
+    'a first generation that uses up the numbers',
+    (draft) => setGeneration(draft, opens(draft).whatsapp, 10 ** 14),
+    ['verify/stream-generation-far'],
+  ],
+  [
     'a stream that was opened for another key',
     (draft) => void (opens(draft).whatsapp.key = SECOND_CONNECTOR.key.id),
     ['verify/batch-stream-key'],
