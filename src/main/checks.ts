@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { probeBucket } from '../archive/s3-store.ts';
@@ -103,7 +113,7 @@ export function checkKeys({ keys }: Config, { trust, manifest }: Trusted): Check
   return checks;
 }
 
-export async function checkArchive({ archive }: Config): Promise<Check[]> {
+export async function checkArchive({ archive, keys }: Config): Promise<Check[]> {
   if (archive.s3 === undefined) {
     const directory = fileURLToPath(archive.url);
     return [
@@ -117,6 +127,10 @@ export async function checkArchive({ archive }: Config): Promise<Check[]> {
         fix: 'for records use an s3:// archive',
       },
     ];
+  }
+  // A connector's host: it is named the bucket, and can do nothing there by itself.
+  if (keys.log === undefined && keys.connector !== undefined && !existsSync(archive.s3.credentials)) {
+    return [ok('archive', 'credentials', 'none here: the archiver grants each upload; look from its host')];
   }
   try {
     const { findings } = await probeBucket(s3Config(archive.url, archive.s3));
