@@ -6,6 +6,18 @@ import { read, ROOT, treeFiles } from './files.ts';
 const help = spawnSync(process.execPath, [`${ROOT}src/main/cli.ts`, '--help'], { encoding: 'utf8' });
 const commands = new Set([...help.stdout.matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map(([, name]) => name));
 
+const helps = new Map<string, string>();
+
+/** What a command says of itself; it must be able to. */
+function helpOf(command: string): string {
+  const known = helps.get(command);
+  if (known !== undefined) return known;
+  const own = spawnSync(process.execPath, [`${ROOT}src/main/cli.ts`, command, '--help'], { encoding: 'utf8' });
+  expect([command, own.status]).toEqual([command, 0]);
+  helps.set(command, own.stdout);
+  return own.stdout;
+}
+
 describe('the command line', () => {
   it('shows its commands', () => {
     expect(help.status).toBe(0);
@@ -26,15 +38,27 @@ describe('the command line', () => {
     expect(named.filter(({ command }) => !commands.has(command))).toEqual([]);
   });
 
+  it('has every option that a document shows with a command', () => {
+    const shown = treeFiles()
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) => [
+        ...read(file)
+          .replaceAll(/ \\\n\s*/g, ' ')
+          .matchAll(/^ +npx holdfast ([a-z]+)( [^#\n]*)?/gm),
+      ])
+      .flatMap(([line, command = '', rest = '']) =>
+        [...rest.matchAll(/ (--[a-z-]+)/g)].map(([, option = '']) => ({ line, command, option })),
+      );
+    expect(shown.length).toBeGreaterThan(20);
+    expect(shown.filter(({ command, option }) => !helpOf(command).includes(`  ${option} `))).toEqual([]);
+  });
+
   it('explains every option of every command', () => {
     for (const command of commands) {
       if (command === 'help') continue;
-      const own = spawnSync(process.execPath, [`${ROOT}src/main/cli.ts`, String(command), '--help'], {
-        encoding: 'utf8',
-      });
-      expect(own.status).toBe(0);
-      for (const [, option, text] of own.stdout.matchAll(/^ {2}(--?\S+(?:, --\S+)?(?: <[^>]+>)?) {2,}(.*)$/gm)) {
-        expect(text, `${command} ${option}`).not.toBe('');
+      const text = helpOf(String(command));
+      for (const [, option, meaning] of text.matchAll(/^ {2}(--?\S+(?:, --\S+)?(?: <[^>]+>)?) {2,}(.*)$/gm)) {
+        expect(meaning, `${command} ${option}`).not.toBe('');
       }
     }
   });
