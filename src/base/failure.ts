@@ -110,6 +110,9 @@ export const FAILURES = {
   'signal/timeout': 'retry',
   'signal/unreachable': 'retry',
 
+  'whatsapp/stopped': 'retry',
+  'whatsapp/untrusted-wire': 'fatal',
+
   'spool/commit': 'fatal',
   'spool/in-use': 'fatal',
   'spool/version': 'fatal',

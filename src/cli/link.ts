@@ -35,6 +35,13 @@ async function follow(steps: AsyncIterable<LinkStep>, output: Output, account: s
         output.line(step.expiresInSeconds === null ? '' : `A fresh code follows in ${step.expiresInSeconds} s.`);
         waiting = false;
         break;
+      case 'show-code':
+        output.line(`${bold(step.code)}`);
+        output.line(
+          `${bold('Type it')} into the phone of account ${account}: Linked devices → Link a device → Link with phone number`,
+        );
+        waiting = false;
+        break;
       case 'waiting':
         if (!waiting) output.line('waiting for the phone …');
         waiting = true;

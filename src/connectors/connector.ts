@@ -163,11 +163,17 @@ export interface Session {
   /** Cached. MUST NOT do I/O. */
   health(account: string): Health;
   /** Starts linking an account; yields what the operator must see. */
-  link(account: string, signal: AbortSignal): AsyncIterable<LinkStep>;
+  link(account: string, signal: AbortSignal, options?: LinkOptions): AsyncIterable<LinkStep>;
+}
+
+export interface LinkOptions {
+  /** Show a code to type into the phone instead of one to scan, where the messenger has that. */
+  readonly code?: boolean;
 }
 
 export type LinkStep =
   | { readonly step: 'show-qr'; readonly uri: string; readonly expiresInSeconds: number | null }
+  | { readonly step: 'show-code'; readonly code: string; readonly expiresInSeconds: number | null }
   | { readonly step: 'waiting' }
   | { readonly step: 'linked' }
   | { readonly step: 'expired' }

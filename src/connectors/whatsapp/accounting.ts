@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { StanzaNode } from './normalise/input.ts';
+
+interface Entry {
+  readonly node: StanzaNode;
+  readonly parts: Set<number>;
+  readonly atMs: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/**
+ * The book of what one connection received and has not accounted for: every `<message>` ends as captured, as not readable with a gap, or
+ * as not sent to linked devices. What stays open means that the client swallowed it.
+ */
+export class StanzaBook {
+  readonly #open = new Map<StanzaNode, Entry>();
+
+  /** `parts`: the children that the client is to decrypt. Resolves once they are accounted for. */
+  arrived(node: StanzaNode, parts: readonly number[], atMs: number): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#open.set(node, { node, parts: new Set(parts), atMs, done });
+    return done.promise;
+  }
+
+  accounted(node: StanzaNode, part: number): void {
+    const entry = this.#open.get(node);
+    entry?.parts.delete(part);
+    if (entry?.parts.size !== 0) return;
+    this.#open.delete(node);
+    entry.done.resolve();
+  }
+
+  get oldestMs(): number | null {
+    // Insertion order is order of arrival.
+    const [oldest] = this.#open.values();
+    return oldest?.atMs ?? null;
+  }
+
+  /** Takes out what is older; it is somebody else's to account for. */
+  takeBefore(atMs: number): StanzaNode[] {
+    const overdue = [...this.#open.values()].filter((entry) => entry.atMs <= atMs);
+    for (const { node } of overdue) this.#open.delete(node);
+    return overdue.map(({ node }) => node);
+  }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import {
+  areJidsSameUser,
+  jidDecode,
+  jidNormalizedUser,
+  type ConnectionState,
+  type WASocket,
+} from '@whiskeysockets/baileys';
+import type { ConnectorEvents } from '../connector.ts';
+import { StanzaBook } from './accounting.ts';
+import { peopleRecords } from './address-book.ts';
+import type { ClientCaches } from './client-caches.ts';
+import { closeCodeOf } from './close-codes.ts';
+import { commitForClient } from './commit.ts';
+import type { WhatsAppConfig } from './config.ts';
+import type { Credentials } from './credentials.ts';
+import type { Fence } from './fence.ts';
+import { Gate, type Admission } from './gate.ts';
+import { journalling, type Source } from './journal.ts';
+import { SpoolKeyStore } from './key-store.ts';
+import type { AccountLane } from './lane.ts';
+import { Meaning, type FollowUp, type Learnt, type Normalise } from './meaning.ts';
+import type { OwnAddresses, StanzaNode } from './normalise/input.ts';
+import { openSocket } from './socket.ts';
+import { courseOf } from './stanza.ts';
+import type { Wire } from './wire.ts';
+
+export interface ConnectionParts {
+  readonly config: WhatsAppConfig;
+  readonly wire: Wire;
+  readonly normalise: Normalise;
+  readonly followUps: readonly FollowUp[];
+  readonly events: ConnectorEvents;
+  readonly lane: AccountLane;
+  readonly caches: ClientCaches;
+  readonly credentials: Credentials;
+  readonly fence: Fence;
+  readonly onFatal: (error: unknown) => void;
+  readonly onUpdate: (update: Partial<ConnectionState>) => void;
+  /** Something came from the owner's phone itself. */
+  readonly onPhone: () => void;
+  readonly onArrival: (node: StanzaNode) => void;
+}
+
+const OWNERS_PHONE = 0;
+
+/** One connection of one account, from the first byte until it is closed. */
+export class Connection {
+  readonly book = new StanzaBook();
+  readonly meaning: Meaning;
+  readonly socket: WASocket;
+  /** Resolves with the close code. */
+  readonly ended: Promise<number>;
+  readonly #parts: ConnectionParts;
+  readonly #sources = new WeakMap<Uint8Array, Source>();
+  #isFlushing = false;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    const { lane, credentials, normalise, followUps, config } = parts;
+    this.meaning = new Meaning({ lane, normalise, followUps, own: () => this.own });
+    this.socket = openSocket({
+      ...parts,
+      auth: { creds: credentials.value, keys: this.#keyStore() },
+      makeSignalRepository: journalling({
+        lane,
+        credentials,
+        meaning: this.meaning,
+        sourceOf: (ciphertext) => this.#sources.get(ciphertext),
+        onAccounted: ({ node, part }) => this.book.accounted(node, part),
+        commit: (learnt) => this.commit(learnt),
+      }),
+    });
+    void new Gate(this.socket.ws, {
+      admit: (node) => this.#admit(node),
+      onFault: (error) => this.#fault(error),
+      onFull: () => this.drop(),
+      mostWaitingBytes: config.limits.pending,
+    });
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.ended = promise;
+    this.socket.ev.on('connection.update', (update) => {
+      parts.onUpdate(update);
+      if (update.connection === 'close') resolve(closeCodeOf(update.lastDisconnect?.error));
+    });
+    this.socket.ev.on('creds.update', () => this.#changed());
+  }
+
+  get own(): OwnAddresses {
+    const { me } = this.#parts.credentials.value;
+    return { pn: jidNormalizedUser(me?.id), lid: me?.lid === undefined ? null : jidNormalizedUser(me.lid) };
+  }
+
+  /** Resolves once it is durable; not at all if the connection ends before. */
+  async commit({ captures, session, onDurable }: Learnt): Promise<void> {
+    const { lane, fence } = this.#parts;
+    await commitForClient(lane, fence, captures, session);
+    onDurable();
+  }
+
+  /** Ends it without a word: what was not receipted comes again. */
+  drop(): void {
+    const { ws } = this.socket;
+    const raw = (ws as unknown as { readonly socket?: { terminate(): void } | null }).socket;
+    if (raw) raw.terminate();
+    else void this.socket.end(undefined);
+  }
+
+  /** Stores credentials that changed and are not stored yet. */
+  async flush(): Promise<void> {
+    const { lane, credentials, fence } = this.#parts;
+    while (lane.credentials === credentials && credentials.pending().changes.length > 0)
+      await lane.deliver([], [], fence);
+  }
+
+  #keyStore(): SpoolKeyStore {
+    const { lane, fence, onFatal } = this.#parts;
+    return new SpoolKeyStore({
+      sink: lane.sink,
+      commit: (captures, session) => commitForClient(lane, fence, captures, session),
+      also: (changes) => ({ captures: peopleRecords(lane, changes), session: [] }),
+      onUnreadable: onFatal,
+    });
+  }
+
+  #changed(): void {
+    this.#parts.credentials.touch();
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    // A transaction that commits in this turn takes them along.
+    setImmediate(() => {
+      this.#isFlushing = false;
+      this.flush().catch((error: unknown) => this.#parts.events.trouble('connection', error));
+    });
+  }
+
+  #fault(error: unknown): void {
+    const { events, lane } = this.#parts;
+    if (this.#parts.fence.hasFallen) return;
+    events.trouble('frame', error);
+    lane.alarm('frame-unreadable');
+    this.drop();
+  }
+
+  #admit(node: StanzaNode): Admission {
+    this.#parts.onArrival(node);
+    this.#notePhone(node);
+    if (node.tag !== 'message') return this.#capture([this.meaning.stanza(node)]);
+    const course = courseOf(node, this.own);
+    switch (course.course) {
+      case 'decrypts':
+        for (const part of course.parts) this.#sources.set(contentOf(node, part), { node, part });
+        return { before: null, after: this.book.arrived(node, course.parts, this.#parts.lane.nowMs) };
+      case 'reads':
+        return this.#capture(
+          course.parts.map((part) => this.meaning.decrypted({ node, part, plaintext: contentOf(node, part) })),
+        );
+      case 'drops':
+        if (course.why === 'bot-message') this.#parts.lane.alarm('bot-message');
+        return this.#capture([this.meaning.stanza(node, course.why)]);
+    }
+  }
+
+  #capture(learnt: readonly Learnt[]): Admission {
+    const captures = learnt.flatMap((one) => one.captures);
+    const session = learnt.flatMap((one) => one.session);
+    if (captures.length === 0 && session.length === 0) return { before: null, after: null };
+    const onDurable = (): void => learnt.forEach((one) => one.onDurable());
+    return { before: this.commit({ captures, session, onDurable }), after: null };
+  }
+
+  #notePhone({ attrs }: StanzaNode): void {
+    const { me } = this.#parts.credentials.value;
+    const from = attrs['participant'] ?? attrs['from'];
+    if (from === undefined || me === undefined) return;
+    const isOwn = areJidsSameUser(from, me.id) || areJidsSameUser(from, me.lid);
+    if (isOwn && (jidDecode(from)?.device ?? OWNERS_PHONE) === OWNERS_PHONE) this.#parts.onPhone();
+  }
+}
+
+function contentOf(node: StanzaNode, part: number): Uint8Array {
+  return (node.content as readonly StanzaNode[])[part]?.content as Uint8Array;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Failure } from '../../base/failure.ts';
+
+/**
+ * The right of one connection to change the account's state. Two connections must never write one ratchet: before a new one is made,
+ * the fence of the one before falls, and what it had under way is waited for.
+ */
+export class Fence {
+  /** Grows with every connection of the account, over restarts too. */
+  readonly number: number;
+  readonly #fallen = new AbortController();
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  get signal(): AbortSignal {
+    return this.#fallen.signal;
+  }
+
+  get hasFallen(): boolean {
+    return this.#fallen.signal.aborted;
+  }
+
+  fall(): void {
+    this.#fallen.abort();
+  }
+
+  assertStanding(): void {
+    if (this.hasFallen) throw stopped();
+  }
+
+  /** Waits, unless the fence falls first. What has settled already counts, even then. */
+  async unlessFallen<T>(wait: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const fall = (): void => reject(stopped());
+    if (this.hasFallen) queueMicrotask(() => queueMicrotask(fall));
+    else this.signal.addEventListener('abort', fall, { once: true });
+    try {
+      return await Promise.race([wait, promise]);
+    } finally {
+      this.signal.removeEventListener('abort', fall);
+    }
+  }
+}
+
+export function stopped(): Failure {
+  return new Failure('whatsapp/stopped', { expected: 'a connection that holds the account', got: 'one that ended' });
+}
+
+/** What the client gets instead of an error it would answer with a refusal: nothing, so that it acknowledges nothing. */
+export function never<T>(): Promise<T> {
+  return new Promise<T>(() => undefined);
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { WASocket } from '@whiskeysockets/baileys';
+import { isFailure } from '../../base/failure.ts';
+import { never } from './fence.ts';
+import type { StanzaNode } from './normalise/input.ts';
+
+export type ClientSocket = WASocket['ws'];
+
+/** When a stanza is shown to the client, and when the one after it. Null: at once. */
+export interface Admission {
+  /** What must be durable before the client sees it, and so before it acknowledges it. */
+  readonly before: Promise<void> | null;
+  /** What it must have led to before the next one is shown. */
+  readonly after: Promise<void> | null;
+}
+
+export interface GateParts {
+  /** Called for each stanza in the order of arrival, at once. */
+  readonly admit: (node: StanzaNode) => Admission;
+  /** Something in the client failed in a way that it does not handle itself. */
+  readonly onFault: (error: unknown) => void;
+  /** Stanzas wait in memory, and there are too many of them. */
+  readonly onFull: () => void;
+  readonly mostWaitingBytes: number;
+}
+
+/** One stanza that the client ponders over holds up the others no longer than this. */
+const LONGEST_TURN_MS = 5000;
+
+/** What the client answers by itself, or acts on without acknowledging it. */
+const GATED = new Set(['CB:message', 'CB:receipt', 'CB:notification', 'CB:call', 'CB:chatstate']);
+
+/**
+ * Stands between the client's socket and the client's own handlers, by the one door that leads there: `emit` of the socket. Nothing of
+ * the client is changed; its handlers are called later, or not at all. Their failures end here instead of in the process.
+ */
+export class Gate {
+  readonly #socket: ClientSocket;
+  readonly #parts: GateParts;
+  #last: Promise<void> | null = null;
+  #waitingBytes = 0;
+
+  constructor(socket: ClientSocket, parts: GateParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+    socket.emit = (event: string | symbol, ...values: unknown[]): boolean => this.#emit(event, values);
+  }
+
+  #emit(event: string | symbol, values: readonly unknown[]): boolean {
+    if (!GATED.has(event as string)) return this.#call(event, values);
+    const node = values[0] as StanzaNode;
+    const { before, after } = this.#parts.admit(node);
+    if (before === null && after === null && this.#last === null) return this.#call(event, values);
+    const bytes = sizeOf(node);
+    this.#waitingBytes += bytes;
+    const turn = this.#turn(this.#last, before, after, () => {
+      this.#waitingBytes -= bytes;
+      this.#call(event, values);
+    }).then(() => {
+      if (this.#last === turn) this.#last = null;
+    });
+    this.#last = turn;
+    if (this.#waitingBytes > this.#parts.mostWaitingBytes) this.#parts.onFull();
+    return true;
+  }
+
+  /** The client starts on several messages at once and lets a later one overtake: one at a time keeps them in order. */
+  async #turn(
+    last: Promise<void> | null,
+    before: Promise<void> | null,
+    after: Promise<void> | null,
+    call: () => void,
+  ): Promise<void> {
+    await Promise.all([last, before?.catch((error: unknown) => this.#refuse(error))]);
+    call();
+    if (after === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, LONGEST_TURN_MS);
+    await Promise.race([after, promise]);
+    clearTimeout(timer);
+  }
+
+  /** Not admitted: neither this stanza nor any after it is shown to the client, so nothing of them is acknowledged. */
+  #refuse(error: unknown): Promise<void> {
+    if (!isFailure(error, 'retry')) this.#parts.onFault(error);
+    return never();
+  }
+
+  #call(event: string | symbol, values: readonly unknown[]): boolean {
+    const listeners = this.#socket.rawListeners(event);
+    for (const listener of listeners) {
+      try {
+        const result: unknown = Reflect.apply(listener, this.#socket, values);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#parts.onFault(error));
+      } catch (error) {
+        this.#parts.onFault(error);
+      }
+    }
+    return listeners.length > 0;
+  }
+}
+
+function sizeOf({ content }: StanzaNode): number {
+  if (content instanceof Uint8Array || typeof content === 'string') return content.length;
+  return (content as readonly StanzaNode[] | undefined)?.reduce((sum, child) => sum + sizeOf(child), 64) ?? 64;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import {
+  BufferJSON,
+  proto,
+  type SignalDataSet,
+  type SignalDataTypeMap,
+  type SignalKeyStore,
+} from '@whiskeysockets/baileys';
+import type { AccountSink, Capture, SessionChange } from '../connector.ts';
+import { never } from './fence.ts';
+import type { StateName } from './state.ts';
+
+/** Kinds of the client's own entries, and the words they have in names. */
+const KINDS: Readonly<Record<keyof SignalDataTypeMap, string>> = {
+  'pre-key': 'prekey',
+  session: 'session',
+  'sender-key': 'senderkey',
+  'sender-key-memory': 'sendermemory',
+  'app-state-sync-key': 'appkey',
+  'app-state-sync-version': 'appversion',
+  'lid-mapping': 'lid',
+  'device-list': 'devices',
+  tctoken: 'tctoken',
+  'identity-key': 'identity',
+};
+
+/** What was captured, put into the client's own transaction, so that it becomes durable with the ratchet that moved for it. */
+export interface JournalRow {
+  readonly captures: readonly Capture[];
+  readonly session: readonly SessionChange[];
+  /** Once it is durable. */
+  readonly onDurable: () => void;
+}
+
+/** The one kind of entry that is not the client's. It cannot be read back. */
+export const JOURNAL = 'holdfast-journal';
+
+/** A set of entries as the client hands it over at the end of a transaction. */
+export type KeyChanges = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export interface KeyStoreParts {
+  readonly sink: AccountSink;
+  /** Makes a transaction durable. Rejections never reach the client. */
+  readonly commit: (captures: readonly Capture[], session: readonly SessionChange[]) => Promise<void>;
+  /** What else goes with these entries: credentials that changed, records of new addresses and identities. */
+  readonly also: (changes: KeyChanges) => { captures: readonly Capture[]; session: readonly SessionChange[] };
+  /** The store cannot be read: fatal. */
+  readonly onUnreadable: (error: unknown) => void;
+}
+
+/**
+ * The client's Signal keys, in the spool. `set` resolves when they are durable and never rejects: to the client an error means that the
+ * message is bad, and it would tell the server so. `get` never says "none" for what it cannot read.
+ */
+export class SpoolKeyStore implements SignalKeyStore {
+  readonly #parts: KeyStoreParts;
+
+  constructor(parts: KeyStoreParts) {
+    this.#parts = parts;
+  }
+
+  async get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]): Promise<Record<string, SignalDataTypeMap[T]>> {
+    const found: Record<string, SignalDataTypeMap[T]> = {};
+    try {
+      for (const id of ids) {
+        const bytes = this.#parts.sink.session(keyName(this.#parts.sink, type, id));
+        if (bytes !== null) found[id] = decodeKey(type, bytes);
+      }
+    } catch (error) {
+      this.#parts.onUnreadable(error);
+      return never();
+    }
+    return found;
+  }
+
+  async set(data: SignalDataSet): Promise<void> {
+    const changes = data as KeyChanges;
+    const rows = Object.values(changes[JOURNAL] ?? {}) as JournalRow[];
+    const { captures, session } = this.#parts.also(changes);
+    await this.#parts.commit(
+      [...rows.flatMap((row) => row.captures), ...captures],
+      [...rows.flatMap((row) => row.session), ...keyChanges(this.#parts.sink, changes), ...session],
+    );
+    for (const { onDurable } of rows) onDurable();
+  }
+}
+
+export function keyChanges(sink: AccountSink, changes: KeyChanges): SessionChange[] {
+  return (Object.keys(KINDS) as (keyof SignalDataTypeMap)[]).flatMap((type) =>
+    Object.entries(changes[type] ?? {}).map(([id, value]) => ({
+      name: keyName(sink, type, id),
+      value: value === null || value === undefined ? null : encodeKey(value),
+    })),
+  );
+}
+
+/** Ids hold numbers of people; names in the spool are readable, so they get a pseudonym. */
+export function keyName(sink: AccountSink, type: keyof SignalDataTypeMap, id: string): StateName {
+  return `key/${sink.tagOf({ chat: '', sender: '', id, kind: `key ${KINDS[type]}`, revision: '' })}`;
+}
+
+function encodeKey(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value, BufferJSON.replacer));
+}
+
+export function decodeKey<T extends keyof SignalDataTypeMap>(type: T, bytes: Uint8Array): SignalDataTypeMap[T] {
+  const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'), BufferJSON.reviver);
+  const revived = type === 'app-state-sync-key' ? proto.Message.AppStateSyncKeyData.fromObject(value as object) : value;
+  return revived as SignalDataTypeMap[T];
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Health, LinkOptions, LinkStep, Session, SessionDeps } from '../connector.ts';
+import { AccountRun } from './account-run.ts';
+import type { WhatsAppConfig } from './config.ts';
+import { HealthBook } from './health.ts';
+import { AccountLane } from './lane.ts';
+import { linkAccount } from './link.ts';
+import type { FollowUp, Normalise } from './meaning.ts';
+import { WHATSAPP, type Wire } from './wire.ts';
+
+export interface SessionParts {
+  readonly normalise: Normalise;
+  readonly followUps?: readonly FollowUp[];
+  /** Another server than WhatsApp's: for tests. */
+  readonly wire?: Wire;
+}
+
+/** Capture from WhatsApp, as a linked device of each account. May be run again after a run that ended. */
+export class WhatsAppSession implements Session {
+  readonly #config: WhatsAppConfig;
+  readonly #deps: SessionDeps;
+  readonly #parts: SessionParts;
+  readonly #health: HealthBook;
+  #runs: ReadonlyMap<string, AccountRun> = new Map();
+
+  constructor(config: WhatsAppConfig, deps: SessionDeps, parts: SessionParts) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#parts = parts;
+    this.#health = new HealthBook(deps.accounts.keys(), deps.clock, deps.events);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const failures: unknown[] = [];
+    const fail = (error: unknown): void => {
+      failures.push(error);
+      stop.abort();
+    };
+    const onAbort = (): void => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) stop.abort();
+    this.#health.running(true);
+    try {
+      this.#runs = new Map([...this.#deps.accounts.keys()].map((account) => [account, this.#account(account, fail)]));
+      await Promise.all([...this.#runs.values()].map((run) => run.run(stop.signal).catch(fail)));
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#runs = new Map();
+      this.#health.running(false);
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  health(account: string): Health {
+    return this.#health.of(account);
+  }
+
+  async *link(account: string, signal: AbortSignal, options: LinkOptions = {}): AsyncGenerator<LinkStep> {
+    if (!this.#deps.accounts.has(account)) throw new TypeError('expected a configured account');
+    const running = this.#runs.get(account);
+    if (running !== undefined) return yield* linkAccount(running, options, signal);
+    // Nobody captures: the device logs in once, as the phone expects, and that is all.
+    const failures: unknown[] = [];
+    yield* linkAccount(
+      this.#account(account, (error) => failures.push(error)),
+      options,
+      signal,
+    );
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #account(account: string, fail: (error: unknown) => void): AccountRun {
+    const { clock, events, accounts } = this.#deps;
+    const sink = accounts.get(account);
+    if (sink === undefined) throw new TypeError('expected a configured account');
+    const config = this.#config;
+    const health = this.#health;
+    const lane = new AccountLane({
+      account,
+      sink,
+      clock,
+      events,
+      health,
+      retryMs: config.intervals.retry,
+      onFatal: fail,
+    });
+    const { normalise, followUps = [], wire = WHATSAPP } = this.#parts;
+    return new AccountRun({ config, wire, normalise, followUps, events, health, lane, onFatal: fail });
+  }
+}

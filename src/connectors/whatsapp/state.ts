@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { canonicalize, type Json } from '../../record/canonical.ts';
+
+/**
+ * Session state of one account, by name. Values are encrypted in the spool; names are not, so they hold pseudonyms and weeks only.
+ *
+ * - `creds`: the device's identity, counters and settings
+ * - `key/<tag>`: one entry of the Signal key store
+ * - `plain/<week>/<hash>`: what a ciphertext decrypted to, for the server that sends it again
+ * - `memory/<tag>`: secret and options of a message
+ * - `lease`: number of the latest connection; only its holder writes
+ * - `linked`: since when the archive captures, of the latest link
+ * - `alive`: when this connector was last connected
+ * - `phone`: when the owner's phone was last heard of
+ */
+export type StateName =
+  | 'creds'
+  | `key/${string}`
+  | `plain/${string}`
+  | `memory/${string}`
+  | 'lease'
+  | 'linked'
+  | 'alive'
+  | 'phone';
+
+/** The archive of an account begins here. */
+export interface Linked {
+  readonly atMs: number;
+}
+
+export function encodeState(value: Json): Uint8Array {
+  return Buffer.from(canonicalize(value));
+}
+
+/** Reads what {@link encodeState} wrote: our own, so the type is taken on trust. */
+export function decodeState<T>(bytes: Uint8Array | null): T | null {
+  return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
+}
+
+const WEEK_MS = 604_800_000;
+/** The server keeps what was not receipted for weeks; a ciphertext that comes later cannot be answered any more. */
+const WEEKS = 5;
+
+/** Weeks in which a plaintext may be found, this one first. */
+export function plainWeeks(nowMs: number): number[] {
+  const now = Math.floor(nowMs / WEEK_MS);
+  return Array.from({ length: WEEKS }, (_, ago) => now - ago);
+}
+
+export function plainName(week: number, hash: string): StateName {
+  return `plain/${week}/${hash}`;
+}
+
+/** Whether a `plain/…` entry is of a week that is over for good. */
+export function isForgotten(name: string, nowMs: number): boolean {
+  const week = Number(name.split('/')[1]);
+  return week <= Math.floor(nowMs / WEEK_MS) - WEEKS;
+}
