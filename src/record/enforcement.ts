@@ -30,7 +30,7 @@ export function sealedUntilMs(kids: readonly KeyId[], manifests: readonly Enforc
 }
 
 /** Every recipient of the manifest, each once, and nobody else. */
-function isSealedTo(kids: readonly KeyId[], { recipients }: Manifest): boolean {
+export function isSealedTo(kids: readonly KeyId[], { recipients }: Manifest): boolean {
   return kids.length === recipients.length && recipients.every(({ kid }) => kids.includes(kid));
 }
 

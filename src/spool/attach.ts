@@ -2,7 +2,6 @@
 import { codeOf, Failure } from '../base/failure.ts';
 import type { GapCapture } from '../connectors/connector.ts';
 import type { AccountHead } from '../queue/reply.ts';
-import { parseEntry } from '../record/entry.ts';
 import type { Hex128, StreamHead } from '../record/entry-types.ts';
 import type { App, GapCause } from '../record/vocabulary.ts';
 import type { AccountSpool } from './account.ts';
@@ -10,7 +9,7 @@ import { adoptRemains, adoptSetAside, adoptStopped } from './adopt.ts';
 import { ownView } from './orphans.ts';
 import type { Shipper } from './shipper.ts';
 import type { Spool } from './spool.ts';
-import { headOf, type SpoolStream } from './streams.ts';
+import { headOf, openingKeyOf, type SpoolStream } from './streams.ts';
 
 export interface AttachedAccount {
   readonly app: App;
@@ -121,14 +120,14 @@ export class Attachments {
   async #checkOne(account: AttachedAccount, known: AccountHead | undefined): Promise<void> {
     const current = this.#spool.currentStream(account.sink.acct);
     if (current === undefined) return;
-    if (known !== undefined && this.#spool.unasked().has(account.sink.acct))
-      return this.#catchUp(account, current, known);
+    const isUnasked = known !== undefined && this.#spool.unasked().has(account.sink.acct);
+    if (isUnasked) await this.#catchUp(account, current, known);
     // The key that its opening names is not ours any more: the log would take nothing of it under another.
-    if ((keyOf(current) ?? this.#spool.keyId) !== this.#spool.keyId) {
+    if (this.#isOfOtherKey(current) && this.#spool.currentStream(account.sink.acct) === current) {
       const opening = { cause: 'key-changed', ...endOf(this.#spool, current, known) } as const;
       return this.#open(account, opening, current);
     }
-    if (known === undefined || known.head === null || known.gen < current.gen) return;
+    if (isUnasked || known === undefined || known.head === null || known.gen < current.gen) return;
     const { stream, seq, id } = known.head;
     if (known.gen > current.gen || stream !== current.stream) throw fenced(account.name);
     const isOurs = seq <= current.archivedSeq || this.#spool.batches.lastIdAt(current, seq) === id;
@@ -208,11 +207,18 @@ export class Attachments {
   /** Records again what no stream can ship: of stopped streams, of damaged rows, of databases that were set aside. */
   async #adoptAll(): Promise<void> {
     for (const stream of this.#spool.streams()) {
+      // Closed, or of an account that is no longer configured: nobody can sign what is left of it.
+      if (stream.state !== 'stopped' && stream.archivedSeq < stream.headSeq && this.#isOfOtherKey(stream))
+        await this.#spool.transact((unit) => this.#spool.stopStreamIn(unit, stream));
       if (stream.state === 'stopped')
         await adoptStopped(this.#spool, this.#accountOf(stream.acct), stream, this.#clock);
     }
     await adoptRemains(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
     await adoptSetAside(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
+  }
+
+  #isOfOtherKey(stream: SpoolStream): boolean {
+    return (openingKeyOf(stream) ?? this.#spool.keyId) !== this.#spool.keyId;
   }
 
   /** What belongs to an account that is no longer configured goes into the process's own stream. */
@@ -242,16 +248,6 @@ function endOf(spool: Spool, old: SpoolStream, known: AccountHead | undefined): 
 
 function isGap(cause: Opening['cause']): cause is GapCause {
   return cause !== 'first' && cause !== 'key-changed';
-}
-
-function keyOf({ opening }: SpoolStream): string | null {
-  try {
-    const entry = parseEntry(opening);
-    return entry.t === 'open' ? entry.key : null;
-  } catch {
-    // The copy rotted; the log knows the key.
-    return null;
-  }
 }
 
 function fenced(name: string): Failure {

@@ -14,7 +14,7 @@ import type { Hex256, HoleEntry } from '../record/entry-types.ts';
 import type { KeyId } from '../record/key.ts';
 import type { Unit } from './committer.ts';
 import { rowId, seqOf } from './schema.ts';
-import type { SpoolStream, Streams } from './streams.ts';
+import { openingKeyOf, type SpoolStream, type Streams } from './streams.ts';
 
 /** Fixed batches of one stream that may wait for their receipt; beyond it records gather into larger batches. */
 export const MOST_OUTSTANDING = 8;
@@ -52,6 +52,7 @@ interface Signing {
 export class Batches {
   readonly #streams: Streams;
   readonly #signing: Signing;
+  readonly #ours = new Map<number, boolean>();
   readonly #sizes: StatementSync;
   readonly #leafAt: StatementSync;
   readonly #insert: StatementSync;
@@ -96,10 +97,17 @@ export class Batches {
   /** Fixes as many batches of the stream as may be outstanding. Runs inside a transaction. */
   fix(unit: Unit, stream: SpoolStream): FixedBatch[] {
     const fixed: FixedBatch[] = [];
-    if (stream.state === 'stopped' || stream.fixedSeq >= stream.headSeq) return fixed;
+    if (stream.state === 'stopped' || stream.fixedSeq >= stream.headSeq || !this.#isOurs(stream)) return fixed;
     let room = MOST_OUTSTANDING - (this.#outstanding.get(stream.no) as { n: number }).n;
     for (; room > 0 && stream.fixedSeq < stream.headSeq; room -= 1) fixed.push(this.#fixNext(unit, stream));
     return fixed;
+  }
+
+  /** A stream that an earlier key opened takes no batch by this one: what is left of it is recorded again elsewhere. */
+  #isOurs(stream: SpoolStream): boolean {
+    const known = this.#ours.get(stream.no) ?? (openingKeyOf(stream) ?? this.#signing.key) === this.#signing.key;
+    this.#ours.set(stream.no, known);
+    return known;
   }
 
   #fixNext(unit: Unit, stream: SpoolStream): FixedBatch {

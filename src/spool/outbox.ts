@@ -25,6 +25,7 @@ export class Outbox {
   readonly #records: StatementSync;
   readonly #line: StatementSync;
   readonly #epoch: StatementSync;
+  readonly #documents: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#records = db.prepare(
@@ -32,6 +33,10 @@ export class Outbox {
     );
     this.#line = db.prepare('SELECT line FROM records WHERE rid = ?');
     this.#epoch = db.prepare('SELECT document FROM epochs WHERE id = ?');
+    this.#documents = db.prepare(
+      `SELECT document FROM epochs WHERE id IN
+         (SELECT CASE WHEN json_valid(line) THEN json_extract(line, '$.epoch') END FROM records WHERE rid BETWEEN ? AND ?)`,
+    );
   }
 
   /** Rows as they are, from `first` on. */
@@ -59,6 +64,12 @@ export class Outbox {
   /** What is left of an epoch's document. */
   document(id: Hex256): string {
     return ((this.#epoch.get(id) ?? { document: '' }) as { document: string }).document;
+  }
+
+  /** Documents of the epochs that the records from `first` to `last` name. */
+  documents({ no }: SpoolStream, first: number, last: number): string[] {
+    const rows = this.#documents.all(rowId(no, first), rowId(no, last)) as unknown as { document: string }[];
+    return rows.map(({ document }) => document);
   }
 
   /**

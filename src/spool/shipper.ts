@@ -204,12 +204,19 @@ export class Shipper implements AsyncDisposable {
         return this.#uploader.denied(reply.stream, reply.code);
       case 'refused':
         this.#o.events.refused(reply.code);
-        return HOPELESS.has(reply.code) ? this.#doubt(reply.stream) : undefined;
+        return this.#isHopeless(reply.code, reply.stream) ? this.#doubt(reply.stream) : undefined;
       case 'heads':
         return this.#heads.answered(reply.heads);
       case 'readback':
         return this.#o.spool.receipts.acceptReadBack(reply.leaves).catch(() => undefined);
     }
+  }
+
+  #isHopeless(code: string, id: Hex128): boolean {
+    if (code !== 'archive/retired-recipient') return HOPELESS.has(code);
+    // While this spool seals by the earlier manifest itself, a new stream would be refused as well.
+    const stream = this.#o.spool.stream(id);
+    return stream !== undefined && this.#o.spool.isSealedToOthers(stream);
   }
 
   async #onReceipt(text: string): Promise<void> {

@@ -2,7 +2,9 @@
 import type { KeyObject } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Failure } from '../base/failure.ts';
+import { isSealedTo } from '../record/enforcement.ts';
 import type { Hex128, StreamHead } from '../record/entry-types.ts';
+import { recipientsOf } from '../record/epoch-document.ts';
 import { signingKeyOf, type KeyId } from '../record/key.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { NoteKey } from '../record/note.ts';
@@ -274,6 +276,13 @@ export class Spool implements AsyncDisposable {
   stopStreamIn(unit: Unit, stream: SpoolStream): void {
     this.#parts.batches.dropFrom(unit, stream, 0);
     this.#parts.streams.change(unit, stream, { state: 'stopped' });
+  }
+
+  /** True if something unsent is sealed to others than the manifest that this spool seals by names. */
+  isSealedToOthers(stream: SpoolStream): boolean {
+    const { outbox, options } = this.#parts;
+    const documents = outbox.documents(stream, stream.archivedSeq + 1, stream.headSeq);
+    return documents.some((document) => !isSealedTo(recipientsOf(document) ?? [], options.manifest));
   }
 
   /** Counts a stopped stream's records up to `seq` as dealt with. Runs inside the transaction that recorded them elsewhere. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { parseEntry } from '../record/entry.ts';
 import type { Hex128, Hex256, StreamHead } from '../record/entry-types.ts';
+import type { KeyId } from '../record/key.ts';
 import type { App, StreamRole } from '../record/vocabulary.ts';
 import { Failure } from '../base/failure.ts';
 import type { Unit } from './committer.ts';
@@ -30,6 +32,16 @@ export interface SpoolStream {
   /** Last record proven to be in the log, or recorded again in another stream; -1 before the first. */
   archivedSeq: number;
   state: StreamCondition;
+}
+
+/** The key that its `open` record names, or null if the copy of that rotted. */
+export function openingKeyOf({ opening }: SpoolStream): KeyId | null {
+  try {
+    const entry = parseEntry(opening);
+    return entry.t === 'open' ? entry.key : null;
+  } catch {
+    return null;
+  }
 }
 
 type StreamChange = Partial<Pick<SpoolStream, 'headSeq' | 'headId' | 'fixedSeq' | 'archivedSeq' | 'state'>>;
