@@ -168,7 +168,10 @@ export type ViewBody =
       readonly kind: 'poll-vote';
       readonly target: MessageRef;
       readonly options: readonly number[];
-      readonly count: number;
+      /** Options that the voter named and the poll, as far as it is known, does not have: hex of what the messenger calls them by. */
+      readonly otherOptions?: readonly string[];
+      /** How many votes of the voter this is, where the messenger counts. */
+      readonly count: number | null;
     }
   | { readonly kind: 'poll-end'; readonly target: MessageRef }
   | { readonly kind: 'pin'; readonly target: MessageRef; readonly forSeconds: number }
@@ -219,7 +222,8 @@ export type ViewBody =
       readonly kind: 'identity-change';
       readonly party: Party;
       readonly before: string | null;
-      readonly after: string;
+      /** Null where the messenger only tells that it changed. */
+      readonly after: string | null;
       readonly status: string;
     }
   | { readonly kind: 'linked'; readonly device: string | null }
