@@ -21,6 +21,8 @@ export type ConnectionFault =
   | { readonly fault: 'endless-frame'; readonly bytes: number }
   /** `<message>` with children nested so deep. */
   | { readonly fault: 'deep-node'; readonly levels: number }
+  /** A compressed frame that is so many bytes when inflated. */
+  | { readonly fault: 'inflating-node'; readonly bytes: number }
   | { readonly fault: 'downgrade' };
 
 /** `<failure reason=…>` at login. */
