@@ -22,7 +22,8 @@ import type { AccountLane } from './lane.ts';
 import { Meaning, type FollowUp, type Learnt, type Normalise } from './meaning.ts';
 import type { OwnAddresses, StanzaNode } from './normalise/input.ts';
 import { openSocket } from './socket.ts';
-import { courseOf } from './stanza.ts';
+import { courseOf, hashOf } from './stanza.ts';
+import { plainName, plainWeeks } from './state.ts';
 import type { Wire } from './wire.ts';
 
 export interface ConnectionParts {
@@ -43,6 +44,8 @@ export interface ConnectionParts {
 }
 
 const OWNERS_PHONE = 0;
+const AT_ONCE: Admission = { before: null, after: null };
+const CAPTURED = Buffer.from([1]);
 
 /** One connection of one account, from the first byte until it is closed. */
 export class Connection {
@@ -145,26 +148,32 @@ export class Connection {
   #admit(node: StanzaNode): Admission {
     this.#parts.onArrival(node);
     this.#notePhone(node);
-    if (node.tag !== 'message') return this.#capture([this.meaning.stanza(node)]);
+    if (node.tag !== 'message') return this.#capture(node, () => [this.meaning.stanza(node)]);
     const course = courseOf(node, this.own);
     switch (course.course) {
       case 'decrypts':
         for (const part of course.parts) this.#sources.set(contentOf(node, part), { node, part });
         return { before: null, after: this.book.arrived(node, course.parts, this.#parts.lane.nowMs) };
       case 'reads':
-        return this.#capture(
+        return this.#capture(node, () =>
           course.parts.map((part) => this.meaning.decrypted({ node, part, plaintext: contentOf(node, part) })),
         );
       case 'drops':
         if (course.why === 'bot-message') this.#parts.lane.alarm('bot-message');
-        return this.#capture([this.meaning.stanza(node, course.why)]);
+        return this.#capture(node, () => [this.meaning.stanza(node, course.why)]);
     }
   }
 
-  #capture(learnt: readonly Learnt[]): Admission {
+  /** Unless it is a stanza that was captured before, and whose acknowledgement the server missed. */
+  #capture(node: StanzaNode, learn: () => readonly Learnt[]): Admission {
+    const { lane } = this.#parts;
+    const hash = hashOf(node);
+    const [week = 0, ...earlier] = plainWeeks(lane.nowMs);
+    if ([week, ...earlier].some((one) => lane.sink.session(plainName(one, hash)) !== null)) return AT_ONCE;
+    const learnt = learn();
     const captures = learnt.flatMap((one) => one.captures);
-    const session = learnt.flatMap((one) => one.session);
-    if (captures.length === 0 && session.length === 0) return { before: null, after: null };
+    if (captures.length === 0) return AT_ONCE;
+    const session = [...learnt.flatMap((one) => one.session), { name: plainName(week, hash), value: CAPTURED }];
     const onDurable = (): void => learnt.forEach((one) => one.onDurable());
     return { before: this.commit({ captures, session, onDurable }), after: null };
   }

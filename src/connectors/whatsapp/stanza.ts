@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { createHash, type Hash } from 'node:crypto';
 import { decodeMessageNode, type BinaryNode } from '@whiskeysockets/baileys';
 import type { OwnAddresses, StanzaNode } from './normalise/input.ts';
 import type { Unread } from './reasons.ts';
@@ -37,4 +38,21 @@ function isRoutable(node: StanzaNode, own: OwnAddresses): boolean {
   } catch {
     return false;
   }
+}
+
+/** The same for a stanza however often the server sends it: only the mark that it comes from the queue may differ. */
+export function hashOf(node: StanzaNode): string {
+  const hash = createHash('sha256');
+  addTo(hash, node);
+  return hash.digest('hex');
+}
+
+function addTo(hash: Hash, { tag, attrs, content }: StanzaNode): void {
+  const { offline: _, ...lasting } = attrs;
+  const names = Object.keys(lasting).toSorted();
+  const children = Array.isArray(content) ? (content as readonly StanzaNode[]) : [];
+  const bytes = content === undefined || Array.isArray(content) ? '' : (content as string | Uint8Array);
+  hash.update(JSON.stringify([tag, names.map((name) => [name, lasting[name]]), children.length, bytes.length]));
+  hash.update(bytes);
+  for (const child of children) addTo(hash, child);
 }

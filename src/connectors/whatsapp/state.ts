@@ -6,9 +6,10 @@ import { canonicalize, type Json } from '../../record/canonical.ts';
  *
  * - `creds`: the device's identity, counters and settings
  * - `key/<tag>`: one entry of the Signal key store
- * - `plain/<week>/<hash>`: what a ciphertext decrypted to, for the server that sends it again
+ * - `plain/<week>/<hash>`: what a ciphertext decrypted to, for the server that sends it again; one byte for other stanzas
  * - `memory/<tag>`: secret and options of a message
  * - `lease`: number of the latest connection; only its holder writes
+ * - `former`: the identity before the latest link
  * - `linked`: since when the archive captures, of the latest link
  * - `alive`: when this connector was last connected
  * - `phone`: when the owner's phone was last heard of

@@ -4,6 +4,7 @@ import { BufferJSON, type SignalDataTypeMap } from '@whiskeysockets/baileys';
 import { onTestFinished } from 'vitest';
 import type { AccountSink, SessionChange } from '../../../src/connectors/connector.ts';
 import { parseConfig } from '../../../src/connectors/whatsapp/config.ts';
+import { NORMALISE } from '../../../src/connectors/whatsapp/index.ts';
 import { keyChanges } from '../../../src/connectors/whatsapp/key-store.ts';
 import { WhatsAppSession } from '../../../src/connectors/whatsapp/session.ts';
 import type { Wire } from '../../../src/connectors/whatsapp/wire.ts';
@@ -13,7 +14,6 @@ import { trustEmulator } from '../../emulators/whatsapp/trust.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MemorySink } from '../../support/memory-sink.ts';
-import { BARE } from './bare-normalise.ts';
 
 export const number = '15550001111';
 export const account = `+${number}`;
@@ -160,7 +160,7 @@ export class Capturing {
     return new WhatsAppSession(
       parseConfig(settings),
       { accounts: new Map([[account, this.sink]]), clock: this.#options.clock ?? Date.now, events: this.events },
-      { normalise: BARE, wire: wireOf(this.emulator) },
+      { normalise: NORMALISE, wire: wireOf(this.emulator) },
     );
   }
 }
