@@ -85,7 +85,7 @@ export class LogCommitter {
   async createHeads(): Promise<OwnEntry | null> {
     const { store, origin, state, schedules } = this.#parts;
     const serverMs = await store.serverTimeMs();
-    const heads = state.heads(origin);
+    const heads = state.heads();
     const bytes = encodeHeads(heads);
     const { won } = await store.create(headsKey(origin, heads.leaves), bytes, schedules.lockForLog([], serverMs));
     if (!won) return null;

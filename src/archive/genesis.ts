@@ -10,6 +10,7 @@ import { assertCapAllows, assertNotShortened, type Schedule } from './schedule.t
 import type { StoreAbilities } from './store.ts';
 
 interface Rules {
+  readonly origin: string;
   readonly root: SigningKey;
   readonly manifest: string;
   readonly schedules: readonly Schedule[];
@@ -24,9 +25,9 @@ interface Rules {
 export function missingRules(
   state: LogState,
   abilities: StoreAbilities,
-  { root, manifest, schedules, confirmedRetention }: Rules,
+  { origin, root, manifest, schedules, confirmedRetention }: Rules,
 ): { entries: OwnEntry[]; documents: string[] } {
-  const key = missingManifest(state, manifest, root);
+  const key = missingManifest(state, manifest, { origin, root });
   const store = missingStore(state, abilities);
   const added = schedules.map((schedule) => missingSchedule(state, schedule));
   if (abilities.locks && !confirmedRetention) {
@@ -36,10 +37,14 @@ export function missingRules(
   return { entries: entries.filter((entry) => entry !== null), documents: key === null ? [] : [manifest] };
 }
 
-function missingManifest(state: LogState, document: string, root: SigningKey): OwnEntry | null {
+function missingManifest(
+  state: LogState,
+  document: string,
+  { origin, root }: Pick<Rules, 'origin' | 'root'>,
+): OwnEntry | null {
   const inForce = state.manifestDocument();
   if (inForce === document) return null;
-  const next = openManifest(document, root);
+  const next = openManifest(document, root, origin);
   const expected = { n: (state.manifest?.n ?? -1) + 1, previous: inForce === undefined ? null : manifestHash(inForce) };
   if (next.n !== expected.n || next.previous !== expected.previous) {
     throw new Failure('archive/manifest-order', {

@@ -18,6 +18,12 @@ import { manifestHash, openManifest, signersOf, type Manifest } from '../record/
 import { EMPTY_RANGE, type CompactRange } from '../record/merkle.ts';
 import { TreeWindow } from '../record/tree-window.ts';
 
+/** Which log this is, and whose word counts in it. */
+export interface TrustedLog {
+  readonly origin: string;
+  readonly root: SigningKey;
+}
+
 /** Who may sign batches. */
 export interface BatchSigner {
   readonly key: SigningKey;
@@ -48,7 +54,7 @@ export const MOST_WINDOW_LEAVES = 2 ** 18;
  * Owned by the committer and by recovery; all others read.
  */
 export class LogState {
-  readonly #root: SigningKey;
+  readonly #trusted: TrustedLog;
   readonly #mostWindowLeaves: number;
   #window: TreeWindow;
   readonly #streams = new Map<Hex128, ArchivedStream>();
@@ -65,8 +71,8 @@ export class LogState {
   /** Size of the log at the last `heads`, and when that was. */
   lastHeads: { readonly leaves: number; readonly at: string } | null = null;
 
-  constructor(root: SigningKey, mostWindowLeaves: number = MOST_WINDOW_LEAVES, edge: CompactRange = EMPTY_RANGE) {
-    this.#root = root;
+  constructor(trusted: TrustedLog, mostWindowLeaves: number = MOST_WINDOW_LEAVES, edge: CompactRange = EMPTY_RANGE) {
+    this.#trusted = trusted;
     this.#mostWindowLeaves = mostWindowLeaves;
     this.#window = new TreeWindow(edge);
   }
@@ -183,7 +189,7 @@ export class LogState {
   #applyManifest({ entry, line }: { entry: KeyEntry; line: string }, documents: ReadonlyMap<Hex256, string>): void {
     const document = documents.get(entry.doc);
     if (document === undefined) throw brokenLog('a key entry without its document');
-    const manifest = openManifest(document, this.#root);
+    const manifest = openManifest(document, this.#trusted.root, this.#trusted.origin);
     this.#manifests.push({ manifest, since: entry.at });
     this.#documents.push(document);
     this.#keyLines.push(line);
@@ -197,15 +203,15 @@ export class LogState {
   }
 
   /** Everything a later start needs from before, as of now. */
-  heads(origin: string): Heads {
+  heads(): Heads {
     const rules = [...this.#keyLines, ...[...this.#schedules.values()].map(({ line }) => line)];
     if (this.#store !== null) rules.push(this.#store.line);
     const streams = this.streams().map(({ leafId: _leafId, ...state }) => state);
-    return { origin, leaves: this.size, docs: this.#documents, rules, streams };
+    return { origin: this.#trusted.origin, leaves: this.size, docs: this.#documents, rules, streams };
   }
 
-  static fromHeads(root: SigningKey, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
-    const state = new LogState(root, mostWindowLeaves, edge);
+  static fromHeads(trusted: TrustedLog, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
+    const state = new LogState(trusted, mostWindowLeaves, edge);
     const documents = documentsByHash(heads.docs);
     for (const line of heads.rules) {
       const entry = parseEntry(line);

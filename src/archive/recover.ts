@@ -71,7 +71,7 @@ async function startingPoint(parts: RecoverParts): Promise<LogState> {
     behind += 1;
     if (behind === 2) return stateAt(parts, found);
   }
-  return new LogState(parts.root, parts.windowLeaves);
+  return new LogState(parts, parts.windowLeaves);
 }
 
 interface NamedHeads {
@@ -96,7 +96,7 @@ function stateAt({ origin, root, logKey, windowLeaves }: RecoverParts, { file, s
   const { first, edge, checkpoint: note } = segment.head;
   const heads = parseHeads(file);
   if (heads.leaves !== first || heads.origin !== origin) throw brokenLog(`heads of another place at leaf ${first}`);
-  const state = LogState.fromHeads(root, heads, edge, windowLeaves);
+  const state = LogState.fromHeads({ origin, root }, heads, edge, windowLeaves);
   assertCheckpoint(logKey, state, note);
   state.checkpoint = note;
   return state;

@@ -10,6 +10,7 @@ import {
   RECIPIENT_ROLES,
   signManifest,
   SIGNER_ROLES,
+  statedOrigin,
   type Manifest,
   type RecipientRole,
   type SignerRole,
@@ -32,7 +33,7 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 /** The next manifest: the one before with keys added or removed, numbered and linked. */
 export function nextManifest(document: string, options: Pick<ManifestOptions, 'rootKey' | 'add' | 'remove'>): string {
   const root = readSigningKey(options.rootKey);
-  const before = openManifest(document, signingKeyOf(root));
+  const before = openManifest(document, signingKeyOf(root), statedOrigin(document));
   let next: Manifest = { ...before, n: before.n + 1, previous: manifestHash(document), at: toSeconds(Date.now()) };
   for (const name of options.remove) next = without(next, name);
   for (const addition of options.add) next = withKey(next, addition);

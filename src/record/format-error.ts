@@ -22,6 +22,7 @@ export const FORMAT_CODES = [
   'format/object-key',
   'format/manifest',
   'format/manifest-signature',
+  'format/manifest-origin',
   'format/trust',
   'format/heads',
   'format/receipt',

@@ -83,8 +83,8 @@ export function manifestHash(document: string): Hex256 {
   return sha256Hex(document);
 }
 
-/** Opens a manifest signed by `root`. Throws `format/manifest` or `format/manifest-signature`. */
-export function openManifest(document: string, root: SigningKey): Manifest {
+/** Opens a manifest of the log `origin`, signed by `root`. Throws `format/manifest`, `format/manifest-signature` or `format/manifest-origin`. */
+export function openManifest(document: string, root: SigningKey, origin: string): Manifest {
   const value = parseCanonical(document) as Readonly<Record<string, Json>>;
   const { manifest: body, root: rootId, sig } = value ?? {};
   if (typeof body !== 'object' || body === null || typeof sig !== 'string' || typeof rootId !== 'string') {
@@ -105,7 +105,16 @@ export function openManifest(document: string, root: SigningKey): Manifest {
   // Members that are unknown, or that the signature does not cover, would let one signed manifest have many hashes.
   if (canonicalize({ manifest: manifestJson(manifest), root: rootId, sig }) !== document)
     throw malformed('no other members');
+  if (manifest.origin !== origin)
+    throw new FormatError('format/manifest-origin', `a manifest of ${origin}`, 'one of another log');
   return manifest;
+}
+
+/** The log that a document says it is of, believed by nobody yet: for whoever holds the root key and signs the next one. */
+export function statedOrigin(document: string): string {
+  const { manifest } = (parseCanonical(document) ?? {}) as { readonly manifest?: { readonly origin?: Json } };
+  if (typeof manifest?.origin !== 'string') throw malformed('a signed manifest');
+  return manifest.origin;
 }
 
 function malformed(expected: string): FormatError {

@@ -123,16 +123,14 @@ export class KeyBook {
 
   #open(document: string, leaf: number): Manifest | null {
     try {
-      const manifest = openManifest(document, this.#root);
-      if (manifest.origin === this.#origin) return manifest;
-      this.#findings.add('verify/manifest-malformed', { leaf }, `a manifest of ${this.#origin}`, 'one of another log');
+      return openManifest(document, this.#root, this.#origin);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       const isForged = error.code === 'format/manifest-signature';
       const code = isForged ? 'verify/manifest-signature' : 'verify/manifest-malformed';
       this.#findings.add(code, { leaf }, error.expected, error.got);
+      return null;
     }
-    return null;
   }
 
   #use(manifest: Manifest, document: string, entry: KeyEntry): void {

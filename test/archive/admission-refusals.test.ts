@@ -88,7 +88,7 @@ describe('admission refuses', () => {
   });
 
   it('what the signer’s role may not sign', () => {
-    const { signers } = openManifest(MANIFEST, ROOT.key);
+    const { signers } = openManifest(MANIFEST, ROOT.key, ORIGIN);
     const pub = CONNECTOR.key.raw.toString('base64');
     const reads = signers.map((signer) => (signer.pub === pub ? { ...signer, role: 'reader' as const } : signer));
     const access = { t: 'access', ret: 'c', epoch: hexOf('e'), i: 0, body: { h: hexOf('b'), n: 1 }, com: hexOf('com') };

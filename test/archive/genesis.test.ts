@@ -7,6 +7,7 @@ import {
   CLASS,
   MANIFEST,
   nextManifest,
+  ORIGIN,
   OTHER_CLASS,
   SCHEDULES,
   type Changes,
@@ -88,8 +89,11 @@ describe('a log', () => {
 
 describe('a start is refused', () => {
   const third = nextManifest(nextManifest(MANIFEST, {}), {});
-  const other = signManifest({ ...openManifest(MANIFEST, ROOT.key), at: '2020-01-01T00:00:00Z' }, ROOT.privateKey);
-  const foreign = signManifest(openManifest(MANIFEST, ROOT.key), signingPair('stranger').privateKey);
+  const other = signManifest(
+    { ...openManifest(MANIFEST, ROOT.key, ORIGIN), at: '2020-01-01T00:00:00Z' },
+    ROOT.privateKey,
+  );
+  const foreign = signManifest(openManifest(MANIFEST, ROOT.key, ORIGIN), signingPair('stranger').privateKey);
   const change = (schedule: Partial<(typeof SCHEDULES)[number]>): Changes => ({
     schedules: [{ ...(SCHEDULES[0] as (typeof SCHEDULES)[number]), ...schedule }],
   });

@@ -14,7 +14,7 @@ const WINDOW = 16;
 /** Everything that a state says, in a form to compare. Leaf hashes of records before the last but one heads it cannot know. */
 function said(state: LogState, knows: (leaf: number) => boolean) {
   return {
-    heads: encodeHeads(state.heads(ORIGIN)).toString(),
+    heads: encodeHeads(state.heads()).toString(),
     root: state.window.root().toString('hex'),
     size: state.size,
     lastHeads: state.lastHeads,

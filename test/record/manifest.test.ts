@@ -12,30 +12,30 @@ import {
   type Manifest,
   type Signer,
 } from '../../src/record/manifest.ts';
-import { ARCHIVER, CONNECTOR, ESCROW, LOG, READER, recipientPair, ROOT, signingPair } from '../vectors/keys.ts';
+import { ARCHIVER, CONNECTOR, ESCROW, LOG, ORIGIN, READER, recipientPair, ROOT, signingPair } from '../vectors/keys.ts';
 import { MANIFEST, signedByRoot } from '../vectors/log-vectors.ts';
 import { canonicalMutants, HOSTILE_TEXTS, HOSTILE_VALUES, hostileText, mutants } from './hostile.ts';
 import { accepted, refusal } from './refusal.ts';
 
 const TEXT = signManifest(MANIFEST, ROOT.privateKey);
 const BODY = (JSON.parse(TEXT) as { manifest: { readonly [key: string]: Json } }).manifest;
-const open = (document: string): string | null => refusal(() => openManifest(document, ROOT.key));
+const open = (document: string): string | null => refusal(() => openManifest(document, ROOT.key, ORIGIN));
 const writes = (change: Partial<Manifest>): string | null =>
   refusal(() => signManifest({ ...MANIFEST, ...change }, ROOT.privateKey));
 const signer = (role: string, word: string): Signer =>
   ({ role, name: word, pub: signingPair(word).key.raw.toString('base64') }) as Signer;
 
 function expectOneSpelling(document: string): void {
-  const manifest = accepted(() => openManifest(document, ROOT.key));
+  const manifest = accepted(() => openManifest(document, ROOT.key, ORIGIN));
   if (manifest !== undefined) expect(signManifest(manifest, ROOT.privateKey)).toBe(document);
 }
 
 describe('a manifest', () => {
   it('is read as it was written, and written canonically', () => {
-    expect(openManifest(TEXT, ROOT.key)).toEqual(MANIFEST);
+    expect(openManifest(TEXT, ROOT.key, ORIGIN)).toEqual(MANIFEST);
     expect(canonicalize(JSON.parse(TEXT) as Json)).toBe(TEXT);
     const next = { ...MANIFEST, n: 1, previous: manifestHash(TEXT), evaluation: false, signers: [] };
-    expect(openManifest(signManifest(next, ROOT.privateKey), ROOT.key)).toEqual(next);
+    expect(openManifest(signManifest(next, ROOT.privateKey), ROOT.key, ORIGIN)).toEqual(next);
   });
 
   it('is signed by the root over its canonical text, and named by its hash', () => {
@@ -46,7 +46,8 @@ describe('a manifest', () => {
   });
 
   it('does not open with another root, even under the id of this one', () => {
-    expect(refusal(() => openManifest(TEXT, LOG.key))).toBe('format/manifest-signature');
+    expect(refusal(() => openManifest(TEXT, LOG.key, ORIGIN))).toBe('format/manifest-signature');
+    expect(refusal(() => openManifest(TEXT, ROOT.key, `${ORIGIN}/2`))).toBe('format/manifest-origin');
     expect(open(signManifest(MANIFEST, LOG.privateKey))).toBe('format/manifest-signature');
     expect(open(signManifest(MANIFEST, LOG.privateKey).replace(LOG.key.id, ROOT.key.id))).toBe(
       'format/manifest-signature',

@@ -72,8 +72,11 @@ describe('checkpoints', () => {
 });
 
 describe('manifests', () => {
-  const { root, cases } = ownVectors<{ root: string; cases: Case[] }>('manifest');
-  check(cases, ({ text }) => ({ n: openManifest(text, parseSigningKeyText(root)).n, hash: manifestHash(text) }));
+  const { root, origin, cases } = ownVectors<{ root: string; origin: string; cases: Case[] }>('manifest');
+  check(cases, ({ text }) => ({
+    n: openManifest(text, parseSigningKeyText(root), origin).n,
+    hash: manifestHash(text),
+  }));
 });
 
 describe('heads', () => {

@@ -13,7 +13,7 @@ import type { SentBatch, SentStream } from './batch-sender.ts';
 /** A log that knows the manifest and nothing else, with what waits in front of it. */
 export class Bench implements Judge {
   readonly origin = ORIGIN;
-  readonly state = new LogState(ROOT.key);
+  readonly state = new LogState({ origin: ORIGIN, root: ROOT.key });
   readonly tips = new Map<string, StreamTip>();
   readonly gens = new Map<string, number>();
   readonly kit = new ArchiverKit();

@@ -115,7 +115,7 @@ export class ArchiveMaker implements AsyncDisposable {
     this.#spool = await Spool.open({
       directory: join(this.directory, 'spool'),
       origin: ORIGIN,
-      manifest: openManifest(MANIFEST, ROOT.key),
+      manifest: openManifest(MANIFEST, ROOT.key, ORIGIN),
       logKey: TRUST.log,
       signingKey: CONNECTOR.privateKey,
       hostKey: createSecretKey(randomBytes(32)),
@@ -134,7 +134,7 @@ export class ArchiveMaker implements AsyncDisposable {
       spool: this.#spool,
       uplink: link.uplink(this.#spool.keyId),
       signingKey: CONNECTOR.privateKey,
-      archivers: signersOf(openManifest(MANIFEST, ROOT.key), 'archiver'),
+      archivers: signersOf(openManifest(MANIFEST, ROOT.key, ORIGIN), 'archiver'),
       clock: this.#clock,
       againAfterMs: HOUR_MS,
       events: quietEvents(['refused'], fail),

@@ -48,7 +48,7 @@ export const MANIFEST = signManifest(FIRST, ROOT.privateKey);
 
 /** The manifest behind `before`, changed. */
 export function nextManifest(before: string, change: Partial<Manifest>): string {
-  const manifest = openManifest(before, ROOT.key);
+  const manifest = openManifest(before, ROOT.key, ORIGIN);
   return signManifest({ ...manifest, n: manifest.n + 1, previous: manifestHash(before), ...change }, ROOT.privateKey);
 }
 
@@ -121,7 +121,7 @@ export class ArchiverKit {
   }
 
   sender(pair: SigningPair, link: DirectLink = this.link): BatchSender {
-    const manifest = openManifest(MANIFEST, ROOT.key);
+    const manifest = openManifest(MANIFEST, ROOT.key, ORIGIN);
     return new BatchSender({
       origin: ORIGIN,
       logKey: LOG_KEY,

@@ -88,7 +88,7 @@ class Walk {
 
   #signersFrom({ docs }: Segment, hash: string): void {
     const document = docs.find((line) => sha256Hex(line) === hash);
-    const manifest = openManifest(String(document), ROOT.key);
+    const manifest = openManifest(String(document), ROOT.key, ORIGIN);
     this.#archivers = new Map([...this.#archivers, ...signersOf(manifest, 'archiver')]);
     this.#signers = new Map([...this.#signers, ...signersOf(manifest, 'connector'), ...signersOf(manifest, 'reader')]);
   }

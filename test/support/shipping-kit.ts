@@ -4,13 +4,13 @@ import type { App } from '../../src/record/vocabulary.ts';
 import { Attachments, type AttachTimes } from '../../src/spool/attach.ts';
 import { Shipper, type ShipperEvents } from '../../src/spool/shipper.ts';
 import type { SpoolOptions } from '../../src/spool/spool.ts';
-import { CONNECTOR, ROOT, type SigningPair } from '../vectors/keys.ts';
+import { CONNECTOR, ORIGIN, ROOT, type SigningPair } from '../vectors/keys.ts';
 import { CheckingLog } from './checking-log.ts';
 import { LossyLink } from './lossy-link.ts';
 import { SpoolKit, temporaryDirectory } from './spool-kit.ts';
 import { CLASS, MANIFEST } from './spool-parts.ts';
 
-export const ARCHIVERS = signersOf(openManifest(signManifest(MANIFEST, ROOT.privateKey), ROOT.key), 'archiver');
+export const ARCHIVERS = signersOf(openManifest(signManifest(MANIFEST, ROOT.privateKey), ROOT.key, ORIGIN), 'archiver');
 
 /** A log, and a link to it, that several spools may ship to. */
 export interface Far {

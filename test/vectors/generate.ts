@@ -21,7 +21,7 @@ export function makeVectors(): Readonly<Record<string, unknown>> {
       cases: record.batchVectors(),
     },
     checkpoint: { about: 'Signed checkpoints, opened with the log verifier key.', ...log.checkpointVectors() },
-    manifest: { about: 'Key manifests, opened with the root key.', ...log.manifestVectors() },
+    manifest: { about: 'Key manifests, opened with the root key for the log origin.', ...log.manifestVectors() },
     receipt: {
       about: 'Receipts, checked with the log verifier key against the checkpoint accepted last.',
       ...log.receiptVectors(),

@@ -65,7 +65,7 @@ export function signedByRoot(manifest: Json, more: Readonly<Record<string, Json>
   return canonicalize({ manifest, root: ROOT.key.id, sig, ...more });
 }
 
-export function manifestVectors(): { root: string; cases: readonly Case[] } {
+export function manifestVectors(): { root: string; origin: string; cases: readonly Case[] } {
   const text = signManifest(MANIFEST, ROOT.privateKey);
   const { manifest } = JSON.parse(text) as { manifest: { [key: string]: Json } };
   const next = signManifest({ ...MANIFEST, n: 1, previous: manifestHash(text) }, ROOT.privateKey);
@@ -80,6 +80,7 @@ export function manifestVectors(): { root: string; cases: readonly Case[] } {
     bad('with a member that nobody signed', signedByRoot(manifest, { more: 1 }), 'format/manifest'),
     bad('with white space', text.replace(',', ', '), 'format/not-canonical'),
     bad('with a member twice', text.replace('"root":', `"root":"${ROOT.key.id}","root":`), 'format/not-canonical'),
+    bad('of another log', signManifest({ ...MANIFEST, origin: 'other.example/log' }, ROOT.privateKey), 'format/manifest-origin'),
     wrong('of another context', { ctx: 'holdfast manifest v2' }),
     wrong('with an unknown member', { zeal: 1 }),
     wrong('without escrow', { recipients: [reader] }),
@@ -93,7 +94,7 @@ export function manifestVectors(): { root: string; cases: readonly Case[] } {
     wrong('second, but without one before', { n: 1 }),
     bad('null', 'null', 'format/manifest'),
   ];
-  return { root: base64(ROOT.key.raw), cases };
+  return { root: base64(ROOT.key.raw), origin: ORIGIN, cases };
 }
 
 const state = (word: string, closed: boolean): StreamState => ({

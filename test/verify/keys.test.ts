@@ -15,7 +15,7 @@ import { codesAfter, codesOf, notesOf, smallArchive, verify } from './subject.ts
 type Row = readonly [string, (draft: Draft) => void, readonly FindingCode[]];
 
 const STRANGER = signingPair('stranger');
-const FIRST: Manifest = openManifest(MANIFEST, ROOT.key);
+const FIRST: Manifest = openManifest(MANIFEST, ROOT.key, ORIGIN);
 const AT = { v: 1, at: '2026-11-22T13:00:00Z', log: ORIGIN } as const;
 
 /** Logs another manifest in the n-th segment. */
