@@ -69,7 +69,7 @@ function sealAll(all: readonly Capture[]): number {
   for (const [seq, capture] of all.entries()) {
     const prepared = prepareParts(capture);
     const header: Bodiless<ContentEntry> = { ...HEADER, seq, prev, ...sealedFields(epoch, prepared) };
-    const body = sealBody(epoch, prepared.padded, associatedData(header));
+    const body = sealBody(epoch, header.i, prepared.padded, associatedData(header));
     const line = renderHeader(header, body.ref);
     prev = entryId(line).toString('hex');
     bytes += line.length + body.bytes.length;

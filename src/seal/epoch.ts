@@ -95,11 +95,11 @@ export async function openEpoch(text: string, privateKey: KeyObject, kid: KeyId)
 
 /**
  * `not-a-recipient`: sealed to other keys than this one. `does-not-open`: named as ours, but altered or wrongly made. `not-made`: the
- * process that makes epochs failed.
+ * process that makes epochs failed. `other-index`: a header was made for another key than the one that is next.
  */
 export class EpochError extends Error {
   override readonly name = 'EpochError';
-  readonly code: 'not-a-recipient' | 'does-not-open' | 'not-made';
+  readonly code: 'not-a-recipient' | 'does-not-open' | 'not-made' | 'other-index';
 
   constructor(code: EpochError['code'], options?: ErrorOptions) {
     super(`epoch: ${code}`, options);

@@ -4,7 +4,7 @@ import { PARTS, SALT_BYTES } from '../record/commitment.ts';
 import { MAX_BODY_BYTES } from '../record/entry.ts';
 import type { BytesRef, Hex256 } from '../record/entry-types.ts';
 import { sha256Hex, type Hash } from '../record/hash.ts';
-import type { Epoch } from './epoch.ts';
+import { EpochError, type Epoch } from './epoch.ts';
 import { compressAndPad, joinParts, type Parts } from './plaintext.ts';
 
 export const NONCE_BYTES = 12;
@@ -50,10 +50,12 @@ export function sealedFields(epoch: Epoch, prepared: Prepared): SealedFields {
 }
 
 /**
- * Seals under the epoch's next record key, which is used once and forgotten. `associated` is the canonical header without `body`.
- * Zeroes `padded`. Returns `nonce || ciphertext || tag`.
+ * Seals under the epoch's next record key, which is used once and forgotten. `i` is the index that the header says; throws
+ * {@link EpochError} `other-index` if another key is next by now. `associated` is the canonical header without `body`. Zeroes `padded`.
+ * Returns `nonce || ciphertext || tag`.
  */
-export function sealBody(epoch: Epoch, padded: Buffer, associated: string): SealedBody {
+export function sealBody(epoch: Epoch, i: number, padded: Buffer, associated: string): SealedBody {
+  if (epoch.ratchet.index !== i) throw new EpochError('other-index');
   const nonce = drawRandom(NONCE_BYTES);
   const key = epoch.ratchet.next();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);

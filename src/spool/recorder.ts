@@ -100,10 +100,9 @@ export class Recorder {
   sealed(unit: Unit, stream: SpoolStream, nowMs: number, fields: SealedRecordFields, prepared: Prepared): Recorded {
     const epoch = this.#epochs.current(nowMs);
     this.#storeEpoch(unit, epoch, nowMs);
-    const header = { ...chained(stream, nowMs), ...fields, ...sealedFields(epoch, prepared) } as Bodiless<
-      SealedEntry | GapEntry
-    >;
-    const body = sealBody(epoch, prepared.padded, associatedData(header));
+    const sealing = sealedFields(epoch, prepared);
+    const header = { ...chained(stream, nowMs), ...fields, ...sealing } as Bodiless<SealedEntry | GapEntry>;
+    const body = sealBody(epoch, sealing.i, prepared.padded, associatedData(header));
     const line = renderHeader(header, body.ref);
     this.#assertWellFormed(line, fields);
     return this.#append(unit, stream, line, body.bytes);

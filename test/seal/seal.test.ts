@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseEntry, sealedPart } from '../../src/record/entry.ts';
+import { EpochError } from '../../src/seal/epoch.ts';
 import { splitParts, unpadAndInflate } from '../../src/seal/plaintext.ts';
 import { MAX_PADDED_BYTES, NONCE_BYTES, prepareParts, sealBody, sealedFields, TAG_BYTES } from '../../src/seal/seal.ts';
 import { body as primitiveBody, commitmentOf, recordKey, sha256 } from '../vectors/primitives.ts';
@@ -81,13 +82,22 @@ describe('a sealed body', () => {
     const epoch = knownEpoch();
     epoch.ratchet.skipTo(5);
     expect(sealedFields(epoch, prepareParts(PARTS)).i).toBe(5);
-    sealBody(epoch, prepareParts(PARTS).padded, '');
+    sealBody(epoch, 5, prepareParts(PARTS).padded, '');
     expect(sealedFields(epoch, prepareParts(PARTS)).i).toBe(6);
+  });
+
+  it('takes no key that its header does not name: two headers made at once', () => {
+    const epoch = knownEpoch();
+    const [first, second] = [prepareParts(PARTS), prepareParts(PARTS)];
+    const [one, two] = [sealedFields(epoch, first), sealedFields(epoch, second)];
+    sealBody(epoch, one.i, first.padded, '');
+    expect(() => sealBody(epoch, two.i, second.padded, '')).toThrow(new EpochError('other-index'));
+    expect(epoch.ratchet.index).toBe(1);
   });
 
   it('is nonce, padded plaintext and tag long, and fits the format up to its limit', () => {
     const { body } = sealRecord(knownEpoch());
     expect(body.length).toBe(NONCE_BYTES + 256 + TAG_BYTES);
-    expect(sealBody(knownEpoch(), Buffer.alloc(MAX_PADDED_BYTES), '').bytes.length).toBe(65_536);
+    expect(sealBody(knownEpoch(), 0, Buffer.alloc(MAX_PADDED_BYTES), '').bytes.length).toBe(65_536);
   });
 });

@@ -43,7 +43,7 @@ export interface SealedRecord {
 export function sealPrepared(epoch: Epoch, prepared: Prepared, unsealed: Unsealed = HEADER): SealedRecord {
   const header: Bodiless<ContentEntry> = { ...unsealed, ...sealedFields(epoch, prepared) };
   const associated = associatedData(header);
-  const { bytes, ref } = sealBody(epoch, prepared.padded, associated);
+  const { bytes, ref } = sealBody(epoch, header.i, prepared.padded, associated);
   return { line: renderHeader(header, ref), body: bytes, associated };
 }
 
