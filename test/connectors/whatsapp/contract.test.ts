@@ -7,7 +7,8 @@ import { WhatsAppSession } from '../../../src/connectors/whatsapp/session.ts';
 import { startWhatsAppEmulator } from '../../emulators/whatsapp/emulator.ts';
 import { trustEmulator } from '../../emulators/whatsapp/trust.ts';
 import { describeConnector } from '../contract.ts';
-import { account, bob, linkedChanges, number, QUICK, wireOf } from './harness.ts';
+import { account, bob, number, QUICK, wireOf } from './harness.ts';
+import { linkedChanges } from './linked-state.ts';
 
 describeConnector('whatsapp', async () => {
   const emulator = await startWhatsAppEmulator({ accounts: [{ number }], people: [{ number: bob, name: 'Bob' }] });

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 
-import { BufferJSON, type SignalDataTypeMap } from '@whiskeysockets/baileys';
 import { onTestFinished } from 'vitest';
-import type { AccountSink, SessionChange } from '../../../src/connectors/connector.ts';
 import { parseConfig } from '../../../src/connectors/whatsapp/config.ts';
 import { NORMALISE } from '../../../src/connectors/whatsapp/index.ts';
-import { keyChanges } from '../../../src/connectors/whatsapp/key-store.ts';
 import { WhatsAppSession } from '../../../src/connectors/whatsapp/session.ts';
 import type { Wire } from '../../../src/connectors/whatsapp/wire.ts';
-import type { LinkedState, WhatsAppEmulator, WhatsAppEmulatorOptions } from '../../emulators/whatsapp/api.ts';
+import type { WhatsAppEmulator, WhatsAppEmulatorOptions } from '../../emulators/whatsapp/api.ts';
 import { startWhatsAppEmulator } from '../../emulators/whatsapp/emulator.ts';
 import { trustEmulator } from '../../emulators/whatsapp/trust.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MemorySink } from '../../support/memory-sink.ts';
+import { linkedChanges } from './linked-state.ts';
 
 export const number = '15550001111';
 export const account = `+${number}`;
@@ -28,23 +26,6 @@ export const QUICK: Settings = {
   intervals: { retry: '30ms', sweep: '50ms', alive: '100ms' },
   thresholds: { outage: '400ms' },
 };
-
-/** What a device that is linked already has in its spool. */
-export function linkedChanges(sink: AccountSink, { creds, keys }: LinkedState): SessionChange[] {
-  const revived = Object.fromEntries(
-    Object.entries(keys).map(([type, entries]) => [
-      type as keyof SignalDataTypeMap,
-      Object.fromEntries(
-        Object.entries(entries).map(([id, text]) => [id, JSON.parse(text, BufferJSON.reviver) as unknown]),
-      ),
-    ]),
-  );
-  return [
-    ...keyChanges(sink, revived),
-    { name: 'creds', value: Buffer.from(creds) },
-    { name: 'linked', value: Buffer.from(JSON.stringify({ atMs: Date.now() })) },
-  ];
-}
 
 export function wireOf(emulator: WhatsAppEmulator): Wire {
   return { url: emulator.url, noiseRoot: Buffer.from(emulator.noiseRoot).toString('hex') };

@@ -218,7 +218,7 @@ describe('the download of a history blob stalls: the deaf session', () => {
     const asked: string[] = [];
     const { fetch } = globalThis;
     globalThis.fetch = (input) => {
-      asked.push(String(input));
+      asked.push(input instanceof Request ? input.url : input.toString());
       return Promise.resolve(new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(8)) })));
     };
     onTestFinished(() => void (globalThis.fetch = fetch));

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+
+import { describe, expect, test } from 'vitest';
+import { bob, number } from './harness.ts';
+import { exited, Killable, killRounds } from './kills.ts';
+
+const ROUNDS = 20;
+
+describe('killed at the first line that could store a message (A)', () => {
+  const say = async ({ emulator }: Killable): Promise<void> => {
+    await emulator.send({ to: number, from: bob, message: { conversation: 'the only one' } });
+  };
+
+  test('the stock client has told the server that it is delivered', async () => {
+    const world = await Killable.start();
+    await say(world);
+    await exited(await world.spawn('stock-process.ts'));
+    expect(await world.receipted()).toHaveLength(1);
+  });
+
+  test.each(['before-commit', 'after-commit'] as const)('the archive has it in the end, once: %s', async (moment) => {
+    const world = await Killable.start();
+    await say(world);
+    await exited(await world.spawn('capture-process.ts', moment));
+    expect(await world.receipted()).toEqual([]);
+    const again = await world.spawn('capture-process.ts');
+    await world.emulator.drained(number);
+    await exited(again, 'SIGTERM');
+    const receipted = await world.receipted();
+    expect(receipted).toHaveLength(1);
+    expect([...(await world.archived())]).toEqual(receipted.map((hash) => [hash, 1]));
+  });
+});
+
+test(`killed ${ROUNDS} times under 50 messages a second, it lacks nothing it receipted, and has nothing twice`, async () => {
+  const seed = Date.now() % 2 ** 31;
+  console.log(`seed ${seed}`);
+  const run = await killRounds(ROUNDS, seed);
+  console.log(JSON.stringify(run));
+  expect(run).toMatchObject({ missing: 0, twice: 0, undelivered: 0, refused: 0 });
+  expect(run.killedWhileCapturing).toBeGreaterThan(ROUNDS / 4);
+}, 300_000);
