@@ -32,6 +32,12 @@ export class InlinePool implements TaskPool {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/**
+ * A thread makes much that lives briefly. Left to itself V8 sets 100 MiB and more aside for that in each thread, and is no faster
+ * for it. What lives longer is not limited: a large segment must not end a thread.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 4 };
+
 interface Waiting {
   readonly task: Task;
   readonly resolve: (answer: Answers[Task['kind']]) => void;
@@ -53,7 +59,10 @@ export class ThreadPool implements TaskPool {
     // The worker lies beside this file, as source or compiled.
     const file = new URL(`./segment-worker${extname(import.meta.url)}`, import.meta.url);
     this.#threads = Array.from({ length: size }, () => {
-      const thread: Thread = { worker: new Worker(file), waiting: null };
+      const thread: Thread = {
+        worker: new Worker(file, { resourceLimits: LIMITS }),
+        waiting: null,
+      };
       thread.worker.on('message', (answer: Answers[Task['kind']]) => this.#onAnswer(thread, answer));
       thread.worker.on('error', (error) => this.#break(error));
       thread.worker.on('exit', () => this.#break(null));

@@ -56,7 +56,7 @@ export async function verifyArchive(reader: ArchiveReader, trust: Trust, options
 /** Starting threads takes longer than checking this much. */
 const SMALL_BYTES = 16 * 1024 * 1024;
 const MOST_JOBS = 12;
-const MOST_JOB_BYTES = 96 * 1024 * 1024;
+const MOST_JOB_BYTES = 16 * 1024 * 1024;
 
 /** All parts of one verification that is under way. */
 interface Work extends WalkParts, AsyncDisposable {

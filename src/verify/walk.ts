@@ -14,7 +14,7 @@ import type { LogTree } from './tree.ts';
 
 /** Segments read ahead of the one that is judged. */
 const MOST_AHEAD = 12;
-const MOST_AHEAD_BYTES = 96 * 1024 * 1024;
+const MOST_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export interface WalkParts {
   readonly reader: ArchiveReader;
