@@ -22,7 +22,7 @@ export class Pending {
   readonly tips = new Map<Hex128, StreamTip>();
   /** Greatest generation of the streams opened here, by account. */
   readonly gens = new Map<Hex128, number>();
-  /** Objects that waiting records name: uploaded, confirmed, and locked no longer than the pack of the record's own body. */
+  /** Objects that waiting records name: uploaded, confirmed, and locked for less than the segment that will name them. */
   readonly objects: { readonly stream: Hex128; readonly hash: Hex256 }[] = [];
   bytes = 0;
 

@@ -79,7 +79,7 @@ export class Requests {
     quota.reserve(connector, stream, objects, serverMs);
     const grants: Grant[] = [];
     for (const { sha256, md5, size, ret } of objects) {
-      grants.push(await store.grant(mediaKey(sha256), { sha256, md5, size }, schedules.lockFor(ret, serverMs)));
+      grants.push(await store.grant(mediaKey(sha256), { sha256, md5, size }, schedules.lockForUpload(ret, serverMs)));
     }
     return grants;
   }

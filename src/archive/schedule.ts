@@ -26,6 +26,8 @@ export const PROVISIONAL: Omit<Schedule, 'class'> = {
 
 /** A segment outlives what it names by this much. */
 export const MARGIN_MS = 86_400_000;
+/** A granted upload may take this long to arrive and be named without its lock being lengthened. Below the margin of segments. */
+export const UPLOAD_SLACK_MS = MARGIN_MS / 2;
 
 /** The schedules in force, from config and log, and the dates that follow from them and from the store's own clock. */
 export class Schedules {
@@ -45,6 +47,13 @@ export class Schedules {
   /** The lock for something of this class stored now, by the server's clock. */
   lockFor(retentionClass: string, serverMs: number): Lock {
     return lockUnder(this.#byClass.get(retentionClass) ?? this.#provisional, serverMs);
+  }
+
+  /** The lock that an upload granted now must bring: what its record will need once it has arrived, but never beyond the class's cap. */
+  lockForUpload(retentionClass: string, serverMs: number): Lock {
+    const { mode, period, max } = this.#byClass.get(retentionClass) ?? this.#provisional;
+    const untilMs = Math.min(addPeriod(serverMs, period) + UPLOAD_SLACK_MS, addPeriod(serverMs, max));
+    return { mode, until: untilFrom(untilMs) };
   }
 
   /** The lock for a part of the log itself: longer than all it names, and at least the shortest schedule. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { afterEach, describe, expect, it } from 'vitest';
 import { mediaKey } from '../../src/record/layout.ts';
-import { ArchiverKit, OTHER_CLASS, type Running } from '../support/archiver-kit.ts';
+import { ArchiverKit, CLASS, OTHER_CLASS, type Running } from '../support/archiver-kit.ts';
 import { objectOf, type SentBatch } from '../support/batch-sender.ts';
 import { checkAll } from '../support/check-log.ts';
 import type { StrictStore } from '../support/strict-store.ts';
@@ -140,6 +140,26 @@ describe('a record that names an object', () => {
     expect(told.refusals).toEqual(['archive/old-generation']);
     await archiver.flush();
     expect([kit.first.backlog(), kit.second.backlog()]).toEqual([1, 0]);
+  });
+
+  it('costs no request for a longer lock when it comes within half a day of its grant', async () => {
+    const kit = new ArchiverKit();
+    let extended = 0;
+    const count = ({ call }: { call: string }): undefined => void (extended += call === 'extend' ? 1 : 0);
+    const { archiver } = await started(kit, kit.store({ fault: count }));
+    const stream = kit.first.open();
+    for (const [hours, expected] of [
+      [11, 0],
+      [13, 1],
+    ] as const) {
+      const object = await upload(kit, stream.stream, kit.random.bytes(400 + hours));
+      kit.pass(hours * 3_600_000);
+      kit.first.add(stream, [{ t: 'content', ret: CLASS, obj: [object] }]);
+      await kit.first.sendAll();
+      await archiver.flush();
+      expect([hours, kit.first.backlog(), extended]).toEqual([hours, 0, expected]);
+    }
+    checkAll(kit);
   });
 
   it('stops the archiver when the store itself cannot be trusted', async () => {

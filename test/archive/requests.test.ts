@@ -60,7 +60,7 @@ describe('a request for heads', () => {
 });
 
 describe('a request for grants', () => {
-  it('is answered with the lock of its class, by the store’s clock', async () => {
+  it('is answered with the lock of its class and half a day, by the store’s clock', async () => {
     const kit = new ArchiverKit();
     await started(kit);
     const bytes = Buffer.from('an object');
@@ -69,8 +69,8 @@ describe('a request for grants', () => {
     await kit.first.ask(grantJob(kit, stream, [Buffer.from('another')], OTHER_CLASS));
     await kit.first.ask(grantJob(kit, stream, [Buffer.from('a third')], 'unscheduled'));
     expect([...kit.bucket.grants.values()].map(({ lock }) => lock.until)).toEqual([
-      '2033-11-22T15:02:04Z',
-      '2041-11-22T15:02:04Z',
+      '2033-11-23T03:02:04Z',
+      '2041-11-23T03:02:04Z',
       '2027-02-20T15:02:04Z',
     ]);
     expect(kit.bucket.grants.get(mediaKey(objectOf(bytes).sha256))?.digest).toEqual({

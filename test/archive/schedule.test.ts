@@ -50,6 +50,17 @@ describe('a lock', () => {
   });
 });
 
+describe('the lock of an upload', () => {
+  it('is longer by half a day, so that what arrives by then need not be lengthened, and never beyond the cap', () => {
+    const schedules = new Schedules([schedule(), schedule({ class: 'full', max: 'P7Y' })]);
+    const grant = schedules.lockForUpload('c', NOW_MS);
+    expect(grant.until).toBe('2033-11-23T03:02:04Z');
+    expect(Date.parse(grant.until)).toBeLessThan(Date.parse(schedules.lockForLog([], NOW_MS).until));
+    expect(schedules.lockForUpload('full', NOW_MS)).toEqual(schedules.lockFor('full', NOW_MS));
+    expect(schedules.lockForUpload('other', NOW_MS)).toEqual(schedules.lockFor('other', NOW_MS));
+  });
+});
+
 describe('the lock of a part of the log', () => {
   const schedules = new Schedules([schedule(), schedule({ class: 'g', mode: 'GOVERNANCE', period: 'P1Y' })]);
 
