@@ -1,50 +1,19 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { WhatsAppEmulator } from './api.ts';
-import { startWhatsAppEmulator } from './emulator.ts';
+import { describe, expect, it } from 'vitest';
 import { StockClient } from './stock-client.ts';
-import { trustEmulator } from './trust.ts';
+import { AGENCY, BOB, EVE, testWorld } from './test-world.ts';
 
-const AGENCY = '15550001111';
-const BOB = '15550002222';
-const EVE = '15550003333';
-
-let emulator: WhatsAppEmulator;
-let distrust: () => void;
-let clients: StockClient[];
-
-beforeEach(async () => {
-  emulator = await startWhatsAppEmulator({
-    accounts: [{ number: AGENCY, name: 'Agency' }],
-    people: [
-      { number: BOB, name: 'Bob' },
-      { number: EVE, name: 'Eve' },
-    ],
-  });
-  distrust = trustEmulator(emulator.noiseRoot);
-  clients = [];
-});
-
-afterEach(async () => {
-  for (const client of clients) await client.end();
-  await emulator[Symbol.asyncDispose]();
-  distrust();
-});
-
-async function linked(config = {}): Promise<StockClient> {
-  const client = new StockClient({ url: emulator.url, state: await emulator.linkReady(AGENCY), config });
-  clients.push(client);
-  return await client.opened();
-}
+const world = testWorld();
 
 describe('linking', () => {
   it('links the unmodified client by QR code, checks its signature, and takes its login', async () => {
     const scanned = Promise.withResolvers<number>();
+    const { emulator } = world;
     const client = new StockClient({
       url: emulator.url,
       onQr: (qr) => scanned.resolve(emulator.scanQr(qr, AGENCY)),
     });
-    clients.push(client);
+    world.started(client);
     expect(await scanned.promise).toBe(1);
     await client.opened();
     expect(client.closed).toEqual([515]);
@@ -53,31 +22,34 @@ describe('linking', () => {
 
   it('links by pairing code', async () => {
     const typed = Promise.withResolvers<number>();
+    const { emulator } = world;
     const client = new StockClient({
       url: emulator.url,
       pairingNumber: AGENCY,
       onPairingCode: (code) => typed.resolve(emulator.typePairingCode(code, AGENCY)),
     });
-    clients.push(client);
+    world.started(client);
     expect(await typed.promise).toBe(1);
     await client.opened();
   });
 
   it('refuses a wrong pairing code', async () => {
     const typed = Promise.withResolvers<number>();
+    const { emulator } = world;
     const client = new StockClient({
       url: emulator.url,
       pairingNumber: AGENCY,
       onPairingCode: () => typed.resolve(emulator.typePairingCode('WRONGCOD', AGENCY)),
     });
-    clients.push(client);
+    world.started(client);
     await expect(typed.promise).rejects.toThrow();
   });
 });
 
 describe('messages', () => {
   it('delivers one to one, of both addressings, and to a group', async () => {
-    const client = await linked();
+    const { emulator } = world;
+    const client = await world.linked();
     const group = await emulator.addGroup({ subject: 'Team', members: [BOB, EVE, AGENCY] });
     await emulator.send({ to: AGENCY, from: BOB, message: { conversation: 'by number' } });
     await emulator.send({ to: AGENCY, from: EVE, message: { conversation: 'by lid' }, addressing: 'lid' });
@@ -103,10 +75,11 @@ describe('messages', () => {
   });
 
   it('keeps what is not receipted and delivers it at the next login', async () => {
+    const { emulator } = world;
     const state = await emulator.linkReady(AGENCY);
     const sent = await emulator.send({ to: AGENCY, from: BOB, message: { conversation: 'while away' } });
     const client = new StockClient({ url: emulator.url, state });
-    clients.push(client);
+    world.started(client);
     await emulator.answered(sent.entries);
     await client.until(({ messages }) => messages.length === 1);
     const [entry] = await emulator.book();
@@ -114,8 +87,9 @@ describe('messages', () => {
   });
 
   it('sends again what it did not book, until it does', async () => {
+    const { emulator } = world;
     await emulator.setSwitches({ forgetReceipts: true });
-    const client = await linked();
+    const client = await world.linked();
     const { entries } = await emulator.send({ to: AGENCY, from: BOB, message: { conversation: 'twice' } });
     await client.until(({ messages }) => messages.length === 1);
     await emulator.drop(AGENCY);

@@ -17,6 +17,7 @@ import { SERVER, bytesOf, childOf, node } from './wire.ts';
 import type { WireNode } from './wire.ts';
 import { deviceJid, deviceLid } from './world.ts';
 import type { Account, LinkedDevice, World } from './world.ts';
+import { verifies } from './xeddsa.ts';
 
 /** Details and the account's signature over them and the device's identity key: the owner vouches for the device. */
 export function vouch(
@@ -218,7 +219,7 @@ export class Pairing {
       bytesOf(childOf(childOf(reply, 'pair-device-sign'), 'device-identity')),
     );
     const message = Buffer.concat([WA_ADV_DEVICE_SIG_PREFIX, details, identity, device.account.identity.public]);
-    if (!Curve.verify(identity, message, signed.deviceSignature ?? new Uint8Array())) {
+    if (!verifies(identity, message, signed.deviceSignature ?? new Uint8Array())) {
       device.unlinked = true;
       done.reject(new Error('the device did not sign with its identity key'));
       connection.close();

@@ -62,7 +62,9 @@ export class Phone {
     if (enc === null) return null;
     const { account } = device;
     const plaintext = await endpointOf(account, 0).decrypt(deviceJid(device), enc.type, enc.ciphertext);
-    const { protocolMessage } = proto.Message.decode(plaintext);
+    const decoded = proto.Message.decode(plaintext);
+    // The client library wraps what it sends to its own phone, as if it were a message to somebody else.
+    const protocolMessage = (decoded.deviceSentMessage?.message ?? decoded).protocolMessage;
     const request = protocolMessage?.peerDataOperationRequestMessage;
     if (protocolMessage?.type === ProtocolType.APP_STATE_SYNC_KEY_REQUEST) {
       await this.#parts.sender.sendPeer(account.number, this.#parts.appState.keyShare(account.number));
