@@ -129,6 +129,10 @@ export const CATALOGUE = {
   'verify/version-delete-marker': ['finding', 'a delete marker hides an object'],
   'verify/version-other-bytes': ['finding', 'a later version of an object has other bytes'],
   'verify/version-identical': ['note', 'a later version of an object has the same bytes'],
+  'verify/version-losing-segment': [
+    'note',
+    'a later version of a segment is that of an archiver which came second for this place',
+  ],
   'verify/version-unknown-key': ['finding', 'an object under a name that nothing here has'],
 
   'verify/lock-missing': ['finding', 'an object that must be locked is not'],

@@ -22,6 +22,7 @@ export class KeyBook {
   #batchRoles: ReadonlyMap<KeyId, BatchRole> = new Map();
   readonly #readerKeys = new Set<KeyId>();
   #archivers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  readonly #allArchivers = new Map<KeyId, SigningKey>();
   #officers: ReadonlyMap<KeyId, SigningKey> = new Map();
 
   /** `onBatchKeys` hears of every key that may sign batches from then on. */
@@ -70,6 +71,11 @@ export class KeyBook {
 
   archiver(id: KeyId): SigningKey | undefined {
     return this.#archivers.get(id);
+  }
+
+  /** Of any manifest so far. */
+  anyArchiver(id: KeyId): SigningKey | undefined {
+    return this.#allArchivers.get(id);
   }
 
   officer(id: KeyId): SigningKey | undefined {
@@ -139,6 +145,7 @@ export class KeyBook {
     this.#manifests.push({ manifest, since: entry.at });
     this.#isEvaluation ||= manifest.evaluation;
     this.#archivers = signersOf(manifest, 'archiver');
+    for (const [id, key] of this.#archivers) this.#allArchivers.set(id, key);
     this.#officers = signersOf(manifest, 'officer');
     const readers = signersOf(manifest, 'reader');
     const connectors = signersOf(manifest, 'connector');

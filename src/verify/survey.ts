@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { headsPrefix, MEDIA_PREFIX, packPrefix, segmentPrefix } from '../record/layout.ts';
 import type { Findings } from './findings.ts';
 import { Inventory } from './inventory.ts';
+import type { Rival } from './rivals.ts';
 import { listed, ReaderTrouble, stateOf, streamed, type ArchiveReader, type StoredVersion } from './reader.ts';
 
 /** What is stored, as the listings show it: taken once, before anything is read. */
@@ -11,6 +12,8 @@ export interface Stored {
   readonly heads: Inventory;
   readonly packs: Inventory;
   readonly media: Inventory;
+  /** Later versions of segments, to be judged once the archivers are known. */
+  readonly rivals: Rival[];
 }
 
 interface Folder {
@@ -18,6 +21,7 @@ interface Folder {
   readonly inventory: Inventory;
   /** The object's name if the rest of the key is one, else null. */
   readonly nameOf: (rest: string) => string | null;
+  readonly isSegment?: boolean;
 }
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -39,16 +43,17 @@ export async function surveyStore(reader: ArchiveReader, origin: string, finding
     heads: new Inventory('leaves'),
     packs: new Inventory('hashes'),
     media: new Inventory('hashes'),
+    rivals: [],
   };
   const folders: readonly Folder[] = [
-    { prefix: segmentPrefix(origin), inventory: stored.segments, nameOf: leafName },
+    { prefix: segmentPrefix(origin), inventory: stored.segments, nameOf: leafName, isSegment: true },
     { prefix: headsPrefix(origin), inventory: stored.heads, nameOf: leafName },
     { prefix: packPrefix(origin), inventory: stored.packs, nameOf: packName },
     { prefix: MEDIA_PREFIX, inventory: stored.media, nameOf: mediaName },
   ];
   for (const folder of folders) {
     for await (const versions of byKey(listed(reader, folder.prefix))) {
-      await takeIn(reader, folder, versions, findings);
+      await takeIn(reader, folder, versions, { findings, rivals: stored.rivals });
     }
   }
   return stored;
@@ -69,9 +74,9 @@ async function* byKey(listing: AsyncIterable<StoredVersion>): AsyncGenerator<Sto
 
 async function takeIn(
   reader: ArchiveReader,
-  { prefix, inventory, nameOf }: Folder,
+  { prefix, inventory, nameOf, isSegment = false }: Folder,
   versions: readonly StoredVersion[],
-  findings: Findings,
+  { findings, rivals }: { findings: Findings; rivals: Rival[] },
 ): Promise<void> {
   const { key } = versions[0] as StoredVersion;
   const name = nameOf(key.slice(prefix.length));
@@ -85,28 +90,35 @@ async function takeIn(
   }
   const objects = versions.filter(({ deleteMarker }) => !deleteMarker);
   inventory.add(name, objects);
-  if (objects.length > 1) await compareVersions(reader, objects, findings);
+  if (objects.length < 2) return;
+  const others = await compareVersions(reader, objects, findings);
+  for (const later of others) {
+    if (isSegment) rivals.push({ leaf: Number(name), winner: objects.at(-1) as StoredVersion, later });
+    else findings.add('verify/version-other-bytes', { key }, 'one version', `a later one of ${later.size} bytes`);
+  }
 }
 
-/** The first version counts; every later one is compared with it, byte by byte through its hash. */
+/** The first version counts; every later one is compared with it, byte by byte through its hash. Returns those with other bytes. */
 async function compareVersions(
   reader: ArchiveReader,
   versions: readonly StoredVersion[],
   findings: Findings,
-): Promise<void> {
+): Promise<StoredVersion[]> {
+  const others: StoredVersion[] = [];
   const winner = versions.at(-1) as StoredVersion;
   const { key } = winner;
   try {
     const expected = await digestOf(reader, winner);
     for (const later of versions.slice(0, -1)) {
       const same = later.size === winner.size && (await digestOf(reader, later)) === expected;
-      const code = same ? 'verify/version-identical' : 'verify/version-other-bytes';
-      findings.add(code, { key }, 'one version', `a later one of ${later.size} bytes`);
+      if (!same) others.push(later);
+      else findings.add('verify/version-identical', { key }, 'one version', `a later one of ${later.size} bytes`);
     }
   } catch (error) {
     if (!(error instanceof ReaderTrouble)) throw error;
     findings.add('verify/reader-failed', { key }, 'the bytes of every version', error.got);
   }
+  return others;
 }
 
 async function digestOf(reader: ArchiveReader, { key, version }: StoredVersion): Promise<string> {

@@ -12,6 +12,7 @@ import { PayloadCheck } from './payloads.ts';
 import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts';
 import { Progress, type ProgressReport } from './progress.ts';
 import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
+import { judgeRivals } from './rivals.ts';
 import { describeStore, judge, type Report } from './report.ts';
 import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
@@ -165,6 +166,8 @@ class Run {
     check.beats.finish(check.at);
     check.coverage.finish(isPartial);
     payloads.finish(check.officers, isPartial);
+    const { keys } = check;
+    await judgeRivals(work.stored.rivals, { reader: this.#reader, keys, origin, findings: this.findings });
     this.#judgeStore(check);
   }
 

@@ -3,9 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { checkpointKey, segmentPrefix } from '../../src/record/layout.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
 import { renderText } from '../../src/verify/render.ts';
-import { ORIGIN } from '../vectors/keys.ts';
+import { ORIGIN, signingPair } from '../vectors/keys.ts';
 import type { MemoryArchive } from './memory-archive.ts';
-import { relog } from './relog.ts';
+import { relog, type Draft, type DraftSegment } from './relog.ts';
 import { codesAfter, codesOf, flip, lockAll, notesOf, smallArchive, verify } from './subject.ts';
 
 type Row = readonly [string, (archive: MemoryArchive) => void, readonly FindingCode[]];
@@ -62,6 +62,15 @@ const VERSIONS: readonly Row[] = [
     ['verify/pack-missing', 'verify/version-delete-marker'],
   ],
 ];
+
+const RACED = '2026-11-22T13:00:01Z';
+
+/** A segment for the last place of the log as a second archiver would have written it. */
+function losing(archive: MemoryArchive, change: (draft: Draft) => void): Buffer {
+  const copy = archive.clone();
+  relog(copy, change);
+  return copy.get(copy.key('/segment/', -1));
+}
 
 const LATER = '2099-01-01T00:00:00Z';
 
@@ -137,6 +146,27 @@ describe('a store with versions and locks', () => {
     const report = await verify(copy);
     expect([codesOf(report), notesOf(report)]).toEqual([[], ['verify/version-identical']]);
     expect(report.notes[0]?.count).toBe(8);
+  });
+
+  test('a segment that came second for its place is a note; what no archiver of this log wrote there is a finding', async () => {
+    const later = async (bytes: Buffer): Promise<[FindingCode[], FindingCode[]]> => {
+      const copy = archive.clone();
+      copy.addVersion(copy.key('/segment/', -1), bytes);
+      const report = await verify(copy);
+      return [codesOf(report), notesOf(report)];
+    };
+    const bySecond = losing(archive, ({ segments }) => void ((segments.at(-1) as DraftSegment).at = RACED));
+    expect(await later(bySecond)).toEqual([[], ['verify/version-losing-segment']]);
+    const other: [FindingCode[], FindingCode[]] = [['verify/version-other-bytes'], []];
+    const byStranger = (draft: Draft): void => {
+      Object.assign(draft.segments.at(-1) as DraftSegment, { at: RACED, archiver: signingPair('stranger') });
+    };
+    expect(await later(losing(archive, byStranger))).toEqual(other);
+    expect(await later(losing(archive, ({ segments }) => void ((segments[1] as DraftSegment).at = RACED)))).toEqual(
+      other,
+    );
+    expect(await later(archive.get(archive.key('/segment/', 0)))).toEqual(other);
+    expect(await later(flip(bySecond, bySecond.length - 20))).toEqual(other);
   });
 
   test('the newest version of the checkpoint counts, because it is not locked', async () => {
