@@ -34,7 +34,12 @@ export interface Step {
   readonly newer?: string;
   readonly failure?: string;
   readonly history?: { readonly notification: object; readonly blob: object };
-  readonly mutation?: { readonly collection: string; readonly operation: 'set' | 'remove'; readonly index: unknown[]; readonly value: object };
+  readonly mutation?: {
+    readonly collection: string;
+    readonly operation: 'set' | 'remove';
+    readonly index: unknown[];
+    readonly value: object;
+  };
   readonly event?: { readonly name: string; readonly value: unknown };
 }
 
@@ -98,7 +103,8 @@ function understand(step: Step, context: Context): Iterable<Understood> {
   }
   if (event !== undefined) return normaliseEvent(event, context);
   const stanza = nodeOf(node ?? { tag: 'nothing' });
-  if (message === undefined) return normaliseStanza({ node: stanza, ...(failure === undefined ? {} : { failure }) }, context);
+  if (message === undefined)
+    return normaliseStanza({ node: stanza, ...(failure === undefined ? {} : { failure }) }, context);
   const bytes = Buffer.concat([messageBytes(message), Buffer.from(step.newer ?? '', 'hex')]);
   const part = Array.isArray(stanza.content) ? (stanza.content as StanzaNode[]).findIndex(isCipher) : 0;
   const isPlain = (stanza.content as StanzaNode[])[part]?.tag === 'plaintext';

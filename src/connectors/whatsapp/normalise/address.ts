@@ -73,6 +73,11 @@ export function isOwn(own: OwnAddresses, { lid, pn }: Person): boolean {
   return (pn !== null && pn === own.pn) || (lid !== null && lid === own.lid);
 }
 
+/** Known to be one person by a common address; never by the lack of one. */
+export function isSame(one: Person, other: Person): boolean {
+  return (one.lid !== null && one.lid === other.lid) || (one.pn !== null && one.pn === other.pn);
+}
+
 export function ownPerson(own: OwnAddresses): Person {
   return { lid: own.lid, pn: own.pn, other: null, device: null };
 }

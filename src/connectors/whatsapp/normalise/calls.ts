@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { bareJid, pairOf, personOf } from './address.ts';
+import { bareJid, isSame, pairOf, personOf } from './address.ts';
 import { childOf, childrenOf, unknown, type Frame, type Meaning } from './frame.ts';
 import type { Context, StanzaNode } from './input.ts';
 import { integer } from './plain.ts';
@@ -12,8 +12,10 @@ export function callFrame(context: Context, node: StanzaNode, raw: Uint8Array): 
   const group = bareJid(event?.attrs['group-jid']);
   const { own } = context;
   const creator = personOf(own, event?.attrs['call-creator'], event?.attrs['caller_pn'], event?.attrs['caller_lid']);
+  const isCreator = isSame(creator, frame.sender);
   return {
     ...frame,
+    ...(isCreator ? { sender: { ...creator, device: frame.sender.device ?? creator.device } } : {}),
     ...(group === null ? {} : roomPlace('group', group)),
     isMessage: false,
     pairs: [...frame.pairs, ...pairOf(creator)],

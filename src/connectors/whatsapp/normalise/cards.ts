@@ -43,6 +43,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   pollResultSnapshotMessageV3: ({ pollResultSnapshotMessageV3: one }) => one && pollResult(one),
 };
 
+export const CARD_MEMBERS: readonly string[] = Object.keys(MAKERS);
+
 export function cardOf(member: string, message: proto.IMessage): Spoken | null {
   return MAKERS[member]?.(message) ?? null;
 }

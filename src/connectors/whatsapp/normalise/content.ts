@@ -2,7 +2,7 @@
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import type { Content, GeoPlace } from '../../../record/message.ts';
 import { addressOf, bareJid, partyOfJid, personOf, STATUS } from './address.ts';
-import { cardOf } from './cards.ts';
+import { CARD_MEMBERS, cardOf } from './cards.ts';
 import type { Frame } from './frame.ts';
 import type { MediaSource } from './input.ts';
 import {
@@ -59,6 +59,8 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
   scheduledCallCreationMessage: ({ scheduledCallCreationMessage: one }) => one && scheduledCall(one),
   commentMessage: ({ commentMessage: one }, frame) => one && comment(one, frame),
 };
+
+export const SPOKEN_MEMBERS: readonly string[] = [...Object.keys(SPEAKERS), ...CARD_MEMBERS];
 
 /** The spoken content of a member; null if the member is none that speaks. */
 export function spokenOf(member: string, message: proto.IMessage, frame: Frame): Spoken | null {

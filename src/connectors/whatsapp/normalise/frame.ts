@@ -2,7 +2,16 @@
 import { createHash } from 'node:crypto';
 import type { Chat, MessageRef, NativeId, Party, View, ViewBody } from '../../../record/message.ts';
 import { keyOf, NOBODY, pairOf, partyOf, type Person } from './address.ts';
-import type { AddressPair, Context, HistorySource, MediaSource, Memory, StanzaNode, Understood } from './input.ts';
+import type {
+  AddressPair,
+  Context,
+  HistorySource,
+  MediaSource,
+  Memory,
+  OwnAddresses,
+  StanzaNode,
+  Understood,
+} from './input.ts';
 import { plainView } from './plain.ts';
 import { withPart } from './raw.ts';
 
@@ -34,6 +43,8 @@ export interface Meaning {
   readonly sentAtMs?: number | null;
   readonly unread?: readonly string[];
   readonly isComplete?: boolean;
+  /** Came beside the message and is not it: says nothing of whether the message could be read. */
+  readonly isBeside?: boolean;
   readonly media?: readonly MediaSource[];
   readonly memory?: readonly Memory[];
   readonly pairs?: readonly AddressPair[];
@@ -85,33 +96,46 @@ export function understood(frame: Frame, meaning: Meaning): Understood {
     native,
     view: plainView({ ...head, ...body } as View),
     raw: meaning.opened === undefined ? raw : withPart(raw, { is: 'opened', bytes: meaning.opened }),
-    ref: isMessage && id !== null ? refNative(frame.room, keyOf(frame.sender), id) : null,
+    ref: isMessage && id !== null && meaning.isBeside !== true ? refNative(frame.room, keyOf(frame.sender), id) : null,
     isComplete: meaning.isComplete ?? true,
     media: (meaning.media ?? []).map((source) => ({ ...source, native: mediaNative(native, source) })),
     memory: meaning.memory ?? [],
-    pairs: distinctPairs([...frame.pairs, ...pairOf(frame.sender), ...(meaning.pairs ?? [])]),
+    pairs: distinctPairs(own, [...frame.pairs, ...pairOf(frame.sender), ...(meaning.pairs ?? [])]),
     history: meaning.history ?? null,
   };
 }
 
-function distinctPairs(pairs: readonly AddressPair[]): AddressPair[] {
-  return [...new Map(pairs.map((pair) => [`${pair.lid} ${pair.pn}`, pair])).values()];
+/** The account's own two addresses are known. */
+function distinctPairs(own: OwnAddresses, pairs: readonly AddressPair[]): AddressPair[] {
+  const others = pairs.filter(({ lid, pn }) => lid !== own.lid || pn !== own.pn);
+  return [...new Map(others.map((pair) => [`${pair.lid} ${pair.pn}`, pair])).values()];
 }
 
 /** The device is left out: the same message in a history blob does not tell it. Differing bytes are kept beside each other anyway. */
 export function nativeOf(frame: Frame, kind: string, revision: string): NativeId {
   const id = frame.id ?? `raw.${createHash('sha256').update(frame.raw).digest('hex')}`;
-  return { chat: frame.chatKey, sender: keyOf(frame.sender), id, kind, revision };
+  return wellFormed({ chat: frame.chatKey, sender: keyOf(frame.sender), id, kind, revision });
 }
 
 /** A message by who wrote it and its id, whatever it says. `room` is the group or list; empty for direct conversations. */
 export function refNative(room: string, sender: string, id: string): NativeId {
-  return { chat: room, sender, id, kind: 'ref', revision: '' };
+  return wellFormed({ chat: room, sender, id, kind: 'ref', revision: '' });
+}
+
+/** Ids are what senders and servers choose; identities are hashed as canonical JSON. */
+function wellFormed({ chat, sender, id, kind, revision }: NativeId): NativeId {
+  return {
+    chat: chat.toWellFormed(),
+    sender: sender.toWellFormed(),
+    id: id.toWellFormed(),
+    kind,
+    revision: revision.toWellFormed(),
+  };
 }
 
 function mediaNative(message: NativeId, { attachment }: MediaSource): NativeId {
   const revision = `${message.kind}/${message.revision}/${attachment.place}/${attachment.id ?? ''}`;
-  return { ...message, kind: 'attachment', revision };
+  return wellFormed({ ...message, kind: 'attachment', revision });
 }
 
 export function refKey({ author, id, sentAtMs }: MessageRef): string {

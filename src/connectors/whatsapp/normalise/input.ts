@@ -79,7 +79,7 @@ export interface Understood {
    * this in common. Name gaps by it (`undecryptable` opens, any other kind closes). Null: not a message.
    */
   readonly ref: NativeId | null;
-  /** False for what stands for a message that was not read: undecryptable, unavailable. */
+  /** False for what stands for a message that was not read and may still come: undecryptable, sent to other devices. */
   readonly isComplete: boolean;
   readonly media: readonly MediaSource[];
   /** To be stored in the same transaction, replacing what was there under this identity; answers `Context.recall` later. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import type { ViewBody } from '../../../record/message.ts';
-import { contentOf, spokenOf } from './content.ts';
+import { contentOf, SPOKEN_MEMBERS, spokenOf } from './content.ts';
 import { refKey, unknown, type Frame, type Meaning } from './frame.ts';
 import { memoryOf } from './memory.ts';
 import { integer, msOf } from './plain.ts';
@@ -55,6 +55,9 @@ const EVENTS: Readonly<Record<string, Reader>> = {
   placeholderMessage: () => [{ body: { kind: 'unavailable', what: 'masked-on-linked-devices' } }],
 };
 
+/** Every member that is understood, for tests that they all are tested. */
+export const UNDERSTOOD_MEMBERS: readonly string[] = [...Object.keys(EVENTS), ...SPOKEN_MEMBERS];
+
 /** All that the bytes of one decrypted message say: its events and its content. Never empty. */
 export function understandMessage(frame: Frame, bytes: Uint8Array, outer: proto.IMessageContextInfo = {}): Meaning[] {
   const decoded = decodeMessage(bytes);
@@ -88,7 +91,9 @@ function spokenMeaning(said: Said, spoken: Spoken): Meaning {
 function contentless(message: proto.IMessage, unread: readonly string[]): Meaning {
   if (unread.length > 0) return unknown('newer than this version');
   const { senderKeyDistributionMessage: key, fastRatchetKeySenderKeyDistributionMessage: fast } = message;
-  if ((key ?? fast ?? null) !== null) return { body: { kind: 'sync', what: 'sender-key' }, revision: 'sender-key' };
+  if ((key ?? fast ?? null) !== null) {
+    return { body: { kind: 'sync', what: 'sender-key' }, revision: 'sender-key', isBeside: true };
+  }
   return { body: { kind: 'empty' } };
 }
 

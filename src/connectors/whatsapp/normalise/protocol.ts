@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { gunzipSync } from 'node:zlib';
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
-import { bareJid, keyOf, partyOf } from './address.ts';
+import { bareJid, isSame, keyOf, partyOf } from './address.ts';
 import { editMeaning } from './edit.ts';
 import { refKey, unknown, type Meaning } from './frame.ts';
 import type { AddressPair, HistorySource } from './input.ts';
@@ -54,16 +54,9 @@ function sync({ type }: proto.Message.IProtocolMessage): Meaning {
 /** A group's admin may revoke what others wrote: then the key names another author than the sender. */
 function revoked({ frame }: Said, { key }: proto.Message.IProtocolMessage): Meaning[] {
   return about('revocation', targetOf(frame, key), ({ ref, author }) => {
-    const by = keyOf(author) === '' || samePerson(author, frame.sender) ? 'sender' : 'admin';
+    const by = keyOf(author) === '' || isSame(author, frame.sender) ? 'sender' : 'admin';
     return { body: { kind: 'delete', target: ref, by }, revision: `${by}/${refKey(ref)}` };
   });
-}
-
-function samePerson(
-  one: { lid: string | null; pn: string | null },
-  other: { lid: string | null; pn: string | null },
-): boolean {
-  return (one.lid !== null && one.lid === other.lid) || (one.pn !== null && one.pn === other.pn);
 }
 
 function edited({ frame }: Said, one: proto.Message.IProtocolMessage): Meaning[] {

@@ -18,7 +18,14 @@ const STATES: Readonly<Record<string, State>> = {
 
 /** A `<receipt>` has the id of the message it is for, and no identity of its own: members that differ make another one. */
 export function receiptFrame(context: Context, node: StanzaNode, raw: Uint8Array): Frame {
-  return { ...messageFrame(context, node, raw), isMessage: false };
+  const frame = { ...messageFrame(context, node, raw), isMessage: false };
+  if (!isOwnReading(node)) return frame;
+  return { ...frame, sender: ownPerson(context.own), direction: 'out' };
+}
+
+/** The owner read, or played, it on another device: who then stands as participant is its author. */
+function isOwnReading({ attrs: { type } }: StanzaNode): boolean {
+  return type === 'read-self' || type === 'played-self';
 }
 
 export function understandReceipt(frame: Frame, node: StanzaNode): Meaning[] {
@@ -26,7 +33,7 @@ export function understandReceipt(frame: Frame, node: StanzaNode): Meaning[] {
   const type = attrs['type'] ?? '';
   const ids = [attrs['id'] ?? '', ...itemsOf(node)].filter((id) => id !== '');
   const revision = [type, frame.sender.device ?? '', ...ids.slice(1)].join(' ');
-  if (type === 'read-self' || type === 'played-self') {
+  if (isOwnReading(node)) {
     const targets = refs(frame.context, readAuthor(frame, node), ids);
     return [{ body: { kind: 'read-sync', targets }, revision }];
   }

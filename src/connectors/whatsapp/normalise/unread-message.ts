@@ -8,13 +8,16 @@ const UNAVAILABLE: Readonly<Record<string, string>> = {
   hosted_unavailable_fanout: 'hosted',
 };
 
+/** Will not come to any linked device: the record says so, and nothing is waited for. */
+const NEVER: ReadonlySet<string> = new Set(['view-once', 'hosted']);
+
 /** A `<message>` of which nothing was decrypted: it exists, and that is recorded. */
 export function understandUnread(node: StanzaNode, failure: string | undefined): Meaning {
   const unavailable = childOf(node, 'unavailable');
   if (unavailable !== null) {
     const type = unavailable.attrs['type'] ?? '';
     const what = type === '' ? 'not sent to this device' : (UNAVAILABLE[type] ?? type);
-    return { body: { kind: 'unavailable', what }, isComplete: false };
+    return { body: { kind: 'unavailable', what }, isComplete: NEVER.has(what) };
   }
   const reason = failure ?? reasonOf(node);
   return { body: { kind: 'undecryptable', reason }, isComplete: false };

@@ -10,7 +10,7 @@ export interface Unwrapped {
 }
 
 /** Members that hold a whole message; what they add is that it came in them. */
-const WRAPPERS: ReadonlySet<string> = new Set([
+export const WRAPPERS: ReadonlySet<string> = new Set([
   'deviceSentMessage',
   'viewOnceMessage',
   'viewOnceMessageV2',
