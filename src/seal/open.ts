@@ -12,6 +12,7 @@ import type { Ratchet } from './ratchet.ts';
 import { openObject } from './object.ts';
 import { MAX_INFLATED_BYTES, NONCE_BYTES, TAG_BYTES } from './seal.ts';
 import { readObjectStub, type ObjectStub } from './stub.ts';
+import { withRawKey } from './raw-key.ts';
 
 /** The most a record in an object may inflate to: above what any sealer takes. */
 const MAX_INFLATED_OBJECT_BYTES = 512 * 1024 * 1024;
@@ -82,7 +83,7 @@ function associatedOf(entry: Entry): string {
 function decrypt(key: Buffer, body: Buffer, associated: string): Buffer {
   const tagAt = body.length - TAG_BYTES;
   if (tagAt < NONCE_BYTES) throw new OpenError('another-body');
-  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES));
+  const decipher = withRawKey(() => createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES)));
   key.fill(0);
   decipher.setAAD(Buffer.from(associated, 'latin1'));
   decipher.setAuthTag(body.subarray(tagAt));

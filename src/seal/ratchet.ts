@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createHmac } from 'node:crypto';
+import { withRawKey } from './raw-key.ts';
 
 const RECORD_KEY_BYTES = 32;
 const RECORD_KEY = Buffer.of(0x01);
 const NEXT_CHAIN = Buffer.of(0x02);
 
 function step(chain: Buffer, label: Buffer, epoch: Buffer): Buffer {
-  return createHmac('sha384', chain).update(label).update(epoch).digest();
+  return withRawKey(() => createHmac('sha384', chain))
+    .update(label)
+    .update(epoch)
+    .digest();
 }
 
 /** Bytes that the collector never moves, so that filling them with zeros leaves no copy behind. */

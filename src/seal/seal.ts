@@ -6,6 +6,7 @@ import type { BytesRef, Hex256 } from '../record/entry-types.ts';
 import { sha256Hex, type Hash } from '../record/hash.ts';
 import { EpochError, type Epoch } from './epoch.ts';
 import { compressAndPad, joinParts, type Parts } from './plaintext.ts';
+import { withRawKey } from './raw-key.ts';
 
 export const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
@@ -58,7 +59,7 @@ export function sealBody(epoch: Epoch, i: number, padded: Buffer, associated: st
   if (epoch.ratchet.index !== i) throw new EpochError('other-index');
   const nonce = drawRandom(NONCE_BYTES);
   const key = epoch.ratchet.next();
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const cipher = withRawKey(() => createCipheriv('aes-256-gcm', key, nonce));
   key.fill(0);
   cipher.setAAD(Buffer.from(associated, 'latin1'));
   const ciphertext = cipher.update(padded);
