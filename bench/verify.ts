@@ -9,8 +9,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { encodeStatement, signBatch } from '../src/record/batch.ts';
 import { signCheckpoint } from '../src/record/checkpoint.ts';
@@ -27,7 +28,9 @@ import type { Trust } from '../src/record/trust.ts';
 import { openDirReader } from '../src/verify/dir-reader.ts';
 import type { Report } from '../src/verify/report.ts';
 import { verifyArchive } from '../src/verify/verify.ts';
+import { standInEpoch } from '../test/support/stand-in-epoch.ts';
 import { ARCHIVER, CONNECTOR, ESCROW, hexOf, LOG, READER, ROOT } from '../test/vectors/keys.ts';
+import { atLeast, atMost, noted, peakMiB, tell } from './figures.ts';
 
 const ORIGIN = 'bench.example/log';
 const TRUST: Trust = { origin: ORIGIN, root: ROOT.key, log: noteKey(ORIGIN, LOG.key) };
@@ -166,8 +169,8 @@ class Builder {
   #content({ stream, seq, prev }: BenchStream, noise: Buffer, docs: Set<string>): string {
     if (this.#index % EPOCH_RECORDS === 0) {
       this.#epochCount += 1;
-      const recipients = [READER, ESCROW].map(({ recipient }) => ({ header: { kid: recipient.kid } }));
-      this.#epoch = JSON.stringify({ ciphertext: `stands for epoch ${this.#epochCount}`, recipients });
+      const kids = [READER, ESCROW].map(({ recipient }) => recipient.kid);
+      this.#epoch = standInEpoch(kids, `stands for epoch ${this.#epochCount}`);
     }
     docs.add(this.#epoch);
     const i = this.#index % EPOCH_RECORDS;
@@ -187,19 +190,16 @@ interface Timed {
   /** Of all threads: what it costs where nothing else runs. */
   readonly cpuSeconds: number;
   readonly report: Report;
-  readonly peakMiB: number;
 }
 
 async function timed(root: string, payloads: boolean): Promise<Timed> {
-  let peak = 0;
-  const onProgress = (): void => void (peak = Math.max(peak, process.memoryUsage.rss()));
   const startedMs = performance.now();
   const before = process.cpuUsage();
-  const report = await verifyArchive(await openDirReader(root), TRUST, { payloads, onProgress });
+  const report = await verifyArchive(await openDirReader(root), TRUST, { payloads });
   const seconds = (performance.now() - startedMs) / 1000;
   if (report.verdict !== 'verified') throw new Error(`${report.headline}: ${report.findings[0]?.code}`);
   const { user, system } = process.cpuUsage(before);
-  return { seconds, cpuSeconds: (user + system) / 1e6, report, peakMiB: Math.round(peak / 2 ** 20) };
+  return { seconds, cpuSeconds: (user + system) / 1e6, report };
 }
 
 function shown({ seconds, cpuSeconds, report }: Timed): string {
@@ -218,29 +218,49 @@ function opensslSeconds(root: string): number {
   return (performance.now() - startedMs) / 1000;
 }
 
-const { values } = parseArgs({
-  options: { records: { type: 'string', default: '1000000' }, dir: { type: 'string' } },
-});
-const root = values.dir ?? mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-try {
+/** By a process of its own, whose memory is none of the verifier's. Reads every file, so that both sides read from the page cache. */
+function prepare(root: string, records: number): void {
   if (!existsSync(join(root, 'log'))) {
     const startedMs = performance.now();
-    new Builder(root).build(Number(values.records));
+    new Builder(root).build(records);
     console.log(`built in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
   }
-  // Every file once, so that both sides read from the page cache.
   for (const name of readdirSync(root, { recursive: true, withFileTypes: true })) {
     if (name.isFile()) readFileSync(join(name.parentPath, name.name));
   }
+}
+
+async function compare(root: string): Promise<void> {
   const without = await timed(root, false);
-  console.log(`without payloads  ${shown(without)}`);
+  const peakWithout = peakMiB();
   const opensslS = opensslSeconds(root);
-  console.log(`openssl dgst      ${opensslS.toFixed(2)} s  over ${without.report.counts.payloadBytes} bytes of packs`);
   const whole = await timed(root, true);
-  console.log(`with payloads     ${shown(whole)}`);
-  const ratio = whole.seconds / (without.seconds + opensslS);
-  console.log(`ratio             ${ratio.toFixed(2)}  with payloads : (without + openssl); the bar is 1.3`);
-  console.log(`peak memory       ${without.peakMiB} MiB without, ${whole.peakMiB} MiB with payloads, all threads`);
-} finally {
-  if (values.dir === undefined) rmSync(root, { recursive: true });
+  const { records, payloadBytes } = without.report.counts;
+  console.log(
+    `${records} records, ${Math.round(payloadBytes / 2 ** 20)} MiB of packs, ${availableParallelism()} cores`,
+  );
+  tell([
+    noted('without payloads', shown(without)),
+    noted('with payloads', shown(whole)),
+    noted('openssl dgst -sha256 of the packs', `${opensslS.toFixed(2)} s`),
+    atLeast('records/s without payloads', records / without.seconds, 100_000, (records / without.seconds).toFixed(0)),
+    atMost('time with payloads : without + openssl', whole.seconds / (without.seconds + opensslS), 1.3),
+    atMost('peak memory without payloads, MiB', peakWithout, 300, String(peakWithout)),
+    atMost('peak memory with payloads, MiB', peakMiB(), 300, String(peakMiB())),
+  ]);
+}
+
+const { values } = parseArgs({
+  options: { records: { type: 'string', default: '1000000' }, dir: { type: 'string' }, prepare: { type: 'boolean' } },
+});
+if (values.prepare === true && values.dir !== undefined) prepare(values.dir, Number(values.records));
+else {
+  const root = values.dir ?? mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  try {
+    const args = ['--prepare', '--dir', root, '--records', values.records];
+    execFileSync(process.execPath, [fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
+    await compare(root);
+  } finally {
+    if (values.dir === undefined) rmSync(root, { recursive: true });
+  }
 }

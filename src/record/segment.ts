@@ -7,6 +7,7 @@ import { decodeBase64, signBytes, verifyBytes, type SigningKey } from './key.ts'
 import { EMPTY_RANGE, RangeBuilder, rangeLevels, rootOf, type CompactRange } from './merkle.ts';
 
 const MAGIC = 'holdfast segment v1';
+const SECONDS = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
 const TAIL_CONTEXT = 'holdfast segment tail v1';
 /** Far above what a writer makes (4 MiB); a reader refuses more. */
 export const MAX_SEGMENT_BYTES = 128 * 1024 * 1024;
@@ -164,6 +165,11 @@ function text(value: Json | undefined): string {
   return value;
 }
 
+function time(value: string): string {
+  if (SECONDS.test(value) && !Number.isNaN(Date.parse(value))) return value;
+  throw new FormatError('format/segment', 'a time in whole seconds, UTC', 'another text');
+}
+
 /** The object of a canonical line with exactly these members. */
 function members(line: string, names: readonly string[]): Readonly<Record<string, Json>> {
   const value = parseCanonical(line);
@@ -209,7 +215,7 @@ function parseTail(line: string, head: SegmentHead, digest: string): SegmentTail
   }
   if (tail['seg'] !== digest) throw new FormatError('format/segment', 'the digest of this segment', 'another digest');
   return {
-    at: text(tail['at']),
+    at: time(text(tail['at'])),
     key: text(tail['key']),
     root: parseHash(text(tail['root'])),
     size,

@@ -49,5 +49,5 @@ export const LOCK_MODES = ['COMPLIANCE', 'GOVERNANCE'] as const;
 export const STORE_KINDS = ['directory', 's3'] as const;
 export const STORE_CREATES = ['first-listed', 'if-none-match', 'link'] as const;
 
-export const KEY_KINDS = ['log', 'manifest'] as const;
+export const KEY_KINDS = ['manifest'] as const;
 export const HOLD_STATES = ['extended', 'placed', 'released'] as const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, promises } from 'node:fs';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ArchiveReader, StoredVersion, VersionState } from './reader.ts';
 
@@ -14,8 +15,8 @@ const STATS_AT_ONCE = 64;
  */
 export async function openDirReader(path: string): Promise<ArchiveReader> {
   const root = resolve(path);
-  if (!(await promises.stat(root)).isDirectory()) throw new Error('not a folder');
-  await promises.readdir(root);
+  if (!(await stat(root)).isDirectory()) throw new Error('not a folder');
+  await readdir(root);
   return new DirReader(root);
 }
 
@@ -49,7 +50,7 @@ class DirReader implements ArchiveReader {
   }
 
   async *#pieces(path: string): AsyncGenerator<Uint8Array> {
-    await using file = await promises.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     const { size } = await file.stat();
     if (size <= ONE_PIECE_BYTES) {
       yield await file.readFile();
@@ -92,7 +93,7 @@ class DirReader implements ArchiveReader {
 
 async function namesIn(path: string): Promise<string[]> {
   try {
-    const found = await promises.readdir(path, { withFileTypes: true });
+    const found = await readdir(path, { withFileTypes: true });
     return found
       .filter((item) => !item.name.startsWith('.') && (item.isDirectory() || item.isFile()))
       .map((item) => (item.isDirectory() ? `${item.name}/` : item.name))
@@ -105,7 +106,7 @@ async function namesIn(path: string): Promise<string[]> {
 
 async function sizeOf(path: string): Promise<number | null> {
   try {
-    return (await promises.lstat(path)).size;
+    return (await lstat(path)).size;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;

@@ -15,7 +15,6 @@ export const CATALOGUE = {
   'verify/log-absent': ['unchecked', 'there is no log of the trusted origin'],
   'verify/locks-unseen': ['unchecked', 'the log was written under locks and versions that cannot be seen from here'],
   'verify/since-malformed': ['unchecked', 'the given checkpoint is not one that the trusted log key signed'],
-  'verify/key-kind-unchecked': ['unchecked', 'a key entry of a kind that this verifier does not judge'],
 
   'verify/checkpoint-missing': ['note', 'no checkpoint is published; it follows from the segments'],
   'verify/checkpoint-behind': ['note', 'the published checkpoint does not cover the last leaves yet'],
@@ -41,7 +40,6 @@ export const CATALOGUE = {
     'finding',
     'the checkpoint that a segment carries is of another log than the entries',
   ],
-  'verify/segment-time': ['finding', 'a segment’s time is not one'],
   'verify/segment-unused-document': ['note', 'a document that nothing in its segment names'],
 
   'verify/entry-too-large': ['finding', 'an entry is over the limit'],
@@ -169,6 +167,7 @@ export const CATALOGUE = {
 
   'verify/clock-back': ['note', 'time goes back'],
   'verify/clock-ahead': ['note', 'a record is dated after the segment that holds it'],
+  // Retired: verify/key-kind-unchecked, verify/segment-time.
 } as const satisfies Record<string, readonly [Severity, string]>;
 
 export type FindingCode = keyof typeof CATALOGUE;

@@ -89,10 +89,6 @@ export class KeyBook {
 
   /** Puts a key entry's manifest into force, or says why not; the one before then stays. */
   apply(entry: KeyEntry, leaf: number, documents: ReadonlyMap<string, string>): void {
-    if (entry.kind !== 'manifest') {
-      this.#findings.add('verify/key-kind-unchecked', { leaf }, 'a manifest', `kind ${entry.kind}`);
-      return;
-    }
     const document = documents.get(entry.doc);
     if (document === undefined) {
       this.#findings.add('verify/manifest-document-missing', { leaf }, `a document with hash ${entry.doc}`, 'none');

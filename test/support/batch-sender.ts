@@ -23,6 +23,7 @@ import { parseReceipt, verifyReceipt } from '../../src/record/receipt.ts';
 import type { SigningPair } from '../vectors/keys.ts';
 import type { DirectLink } from './direct-link.ts';
 import type { SeededRandom } from './random.ts';
+import { standInEpoch } from './stand-in-epoch.ts';
 
 export interface SenderParts {
   readonly origin: string;
@@ -86,11 +87,8 @@ export class BatchSender {
 
   constructor(parts: SenderParts) {
     this.parts = parts;
-    const recipients = parts.recipients.map(({ kid }) => ({
-      header: { alg: 'ECDH-ES+A256KW', kid },
-      encrypted_key: parts.random.hex(20),
-    }));
-    this.#epoch = JSON.stringify({ ciphertext: parts.random.hex(48), recipients });
+    const kids = parts.recipients.map(({ kid }) => kid);
+    this.#epoch = standInEpoch(kids, parts.random.hex(48));
     parts.link.listen(this.id, (text) => this.#onReply(text));
   }
 

@@ -99,7 +99,11 @@ const KEYS: readonly Row[] = [
     (draft) => addManifest(draft, { signers: FIRST.signers.filter(({ role }) => role !== 'archiver') }),
     ['verify/segment-signer'],
   ],
-  ['a log key that changes', (draft) => addManifest(draft, {}, { kind: 'log' }), ['verify/key-kind-unchecked']],
+  [
+    'a key of a kind that the format does not have',
+    (draft) => addManifest(draft, {}, { kind: 'log' as never }),
+    ['verify/entry-malformed'],
+  ],
   ['a manifest that follows the first', (draft) => addManifest(draft, {}), []],
 ];
 

@@ -99,7 +99,7 @@ const ROWS: readonly Row[] = [
   [
     'a time that no calendar has',
     reseal(3, (_lines, tail) => void (tail['at'] = '2026-13-01T00:00:00Z')),
-    ['verify/segment-time'],
+    ['verify/segment-malformed'],
   ],
   [
     'another log before a segment',
