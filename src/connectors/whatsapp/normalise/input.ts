@@ -62,6 +62,16 @@ export interface MutationInput {
   readonly action: Uint8Array;
 }
 
+/** `keyData` of the app state key with this id (base64); null if it was not shared with this device yet. */
+export type AppStateKeys = (keyId: string) => Uint8Array | null;
+
+/** A downloaded and decrypted blob of app state (`md-app-state`): a collection's snapshot, or a patch's external mutations. */
+export interface AppStateRecords {
+  readonly collection: string;
+  readonly sort: 'snapshot' | 'mutations';
+  readonly blob: Uint8Array;
+}
+
 /** Something only Baileys' events tell. Values are stored as JSON; bytes in them as base64. */
 export interface EventInput {
   readonly name: string;

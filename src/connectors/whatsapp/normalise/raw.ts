@@ -16,7 +16,8 @@ import type { StanzaNode } from './input.ts';
  *
  * Words: `content` (a node's bytes), `plaintext` (what the Signal session gave, padding included, of the child number `facts.part`),
  * `opened` (what a message secret opened), `history-message`, `history-conversation`, `history-rest` (parts of a history blob as they
- * lay in it), `mutation` (SyncActionData). `history-conversation` and `history-rest` lack the messages that are records of their own.
+ * lay in it), `mutation` (SyncActionData), `sealed-mutation`
+ * (SyncdMutation, or the whole patch, where it was not opened). `history-conversation` and `history-rest` lack the messages that are records of their own.
  */
 
 const HEAD = 'holdfast whatsapp raw v1\n';
@@ -33,7 +34,8 @@ export interface RawPart {
     | 'history-message'
     | 'history-conversation'
     | 'history-rest'
-    | 'mutation';
+    | 'mutation'
+    | 'sealed-mutation';
   readonly bytes: Uint8Array;
 }
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
+import { normaliseMutation } from './app-state.ts';
+import { childOf, childrenOf, nowhere, understood, unknown } from './frame.ts';
+import type { AppStateKeys, AppStateRecords, Context, StanzaNode, Understood } from './input.ts';
+import { encodeRaw } from './raw.ts';
+
+const IV_BYTES = 16;
+const MAC_BYTES = 32;
+const { SET } = proto.SyncdMutation.SyncdOperation;
+
+interface PatchKeys {
+  readonly index: Buffer;
+  readonly encryption: Buffer;
+  readonly mac: Buffer;
+}
+
+/**
+ * The changes in an answer to `w:sync:app:state`: one capture for each mutation, and one for each patch that names a key which is not
+ * there (yet). Patches whose mutations lie on the media host hold a reference only: see {@link normaliseRecords}.
+ */
+export function normaliseAppState(node: StanzaNode, keys: AppStateKeys, context: Context): readonly Understood[] {
+  const sync = childOf(node, 'sync');
+  const collections = sync === null ? [] : childrenOf(sync).filter(({ tag }) => tag === 'collection');
+  return collections.flatMap((collection) => {
+    const name = collection.attrs['name'] ?? '';
+    const patches = childrenOf(childOf(collection, 'patches') ?? collection).filter(({ tag }) => tag === 'patch');
+    return patches.flatMap(({ content }) => {
+      if (!(content instanceof Uint8Array)) return [];
+      return records(name, content, keys, context, (bytes) => proto.SyncdPatch.decode(bytes).mutations);
+    });
+  });
+}
+
+/** What a collection's snapshot, or the external part of a patch, holds once downloaded and decrypted. */
+export function normaliseRecords(
+  { collection, sort, blob }: AppStateRecords,
+  keys: AppStateKeys,
+  context: Context,
+): readonly Understood[] {
+  return records(collection, blob, keys, context, (bytes) =>
+    sort === 'snapshot'
+      ? proto.SyncdSnapshot.decode(bytes).records.map((record) => ({ operation: SET, record }))
+      : proto.SyncdMutations.decode(bytes).mutations,
+  );
+}
+
+function records(
+  collection: string,
+  bytes: Uint8Array,
+  keys: AppStateKeys,
+  context: Context,
+  read: (bytes: Uint8Array) => readonly proto.ISyncdMutation[],
+): Understood[] {
+  try {
+    return read(bytes).flatMap((mutation) => {
+      const action = open(mutation, keys);
+      const operation = mutation.operation === SET ? 'set' : 'remove';
+      if (typeof action !== 'string') return normaliseMutation({ collection, operation, action }, context);
+      return [opaque(collection, proto.SyncdMutation.encode(mutation).finish(), action, context)];
+    });
+  } catch {
+    return [opaque(collection, bytes, 'not a patch', context)];
+  }
+}
+
+/** Sealed as it is; it can be opened later by who has the key. */
+function opaque(collection: string, bytes: Uint8Array, why: string, context: Context): Understood {
+  const raw = encodeRaw({
+    origin: 'mutation',
+    facts: { collection },
+    stanza: null,
+    parts: [{ is: 'sealed-mutation', bytes }],
+  });
+  return understood(nowhere(context, raw), unknown(`app state: ${why}`));
+}
+
+/** One that breaks must not take the others of its patch with it. */
+function open(mutation: proto.ISyncdMutation, keys: AppStateKeys): Uint8Array | string {
+  try {
+    return openMutation(mutation, keys);
+  } catch {
+    return 'malformed';
+  }
+}
+
+/** The mutation's `SyncActionData`, or why it was not opened. Both MACs are checked: of the value, and of the index within. */
+function openMutation({ operation, record }: proto.ISyncdMutation, keys: AppStateKeys): Uint8Array | string {
+  const keyId = record?.keyId?.id ?? new Uint8Array();
+  const blob = record?.value?.blob ?? new Uint8Array();
+  const data = keys(Buffer.from(keyId).toString('base64'));
+  if (data === null) return 'key not known';
+  if (blob.length < IV_BYTES + MAC_BYTES) return 'malformed';
+  const { index, encryption, mac } = patchKeys(data);
+  const sealed = blob.subarray(0, blob.length - MAC_BYTES);
+  if (!valueMac(operation ?? SET, sealed, keyId, mac).equals(blob.subarray(blob.length - MAC_BYTES)))
+    return 'not opened';
+  const decipher = createDecipheriv('aes-256-cbc', encryption, sealed.subarray(0, IV_BYTES));
+  const action = Buffer.concat([decipher.update(sealed.subarray(IV_BYTES)), decipher.final()]);
+  const named = proto.SyncActionData.decode(action).index ?? new Uint8Array();
+  const isNamed = createHmac('sha256', index)
+    .update(named)
+    .digest()
+    .equals(record?.index?.blob ?? new Uint8Array());
+  return isNamed ? action : 'another index';
+}
+
+function patchKeys(data: Uint8Array): PatchKeys {
+  const all = Buffer.from(hkdfSync('sha256', data, '', 'WhatsApp Mutation Keys', 160));
+  return { index: all.subarray(0, 32), encryption: all.subarray(32, 64), mac: all.subarray(64, 96) };
+}
+
+/** HMAC-SHA512, cut to 32 bytes, over operation, key id, ciphertext, and the length of the first two as 64 bits. */
+function valueMac(operation: number, sealed: Uint8Array, keyId: Uint8Array, key: Buffer): Buffer {
+  const head = Buffer.concat([Uint8Array.of(operation === SET ? 1 : 2), keyId]);
+  const length = Buffer.alloc(8);
+  length.writeUInt8(head.length, 7);
+  return createHmac('sha512', key).update(head).update(sealed).update(length).digest().subarray(0, MAC_BYTES);
+}
