@@ -94,6 +94,16 @@ const spool = z
   })
   .describe('The connector’s durable store.');
 
+const reader = z
+  .strictObject({
+    key: path.describe('The reader’s private key: opens every record.'),
+    index: path.describe(
+      'A directory of mode 0700 on a local, encrypted disk: the index in it holds plaintext. Deleting it loses nothing.',
+    ),
+    followEvery: duration.prefault('2s').describe('How often `holdfast read` looks for new segments.'),
+  })
+  .describe('Reading and searching. Only where a reader key may be; never on the archiver’s or a connector’s host.');
+
 const schedule = z.strictObject({
   class: retentionClass.describe('Name of the class, as records carry it.'),
   period: period.describe('How long records of the class are locked.'),
@@ -134,6 +144,7 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe('The process that captures.'),
+  reader: reader.optional(),
   retention: z.array(schedule).min(1).describe('Schedules; logged, and afterwards only ever lengthened.'),
   accounts: z.array(account).default([]).describe('Accounts to capture, each on one spool only.'),
   signal: z
@@ -252,6 +263,7 @@ function absolute(config: Config, base: string): Config {
   };
 }
 
+    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index') }),
 /** A part that a role cannot do without. Throws `config/missing-part`. */
 export function need<T>(value: T | undefined, at: string, role: string): T {
   if (value !== undefined) return value;

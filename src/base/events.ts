@@ -86,6 +86,10 @@ export class Events {
     this.#log.write('info', 'pack.read-back', { leaves });
   }
 
+  indexed(size: number, records: number): void {
+    this.#log.write('info', 'index.grown', { size, records });
+  }
+
   unscheduledClass(count: number): void {
     this.#log.write('error', 'retention.unscheduled', { count });
   }

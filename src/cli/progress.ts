@@ -3,6 +3,9 @@ import type { ProgressReport } from '../verify/progress.ts';
 
 const EVERY_MS = 200;
 
+/** Steps are named by whoever does them. */
+type Shown = Omit<ProgressReport, 'step'> & { readonly step: string };
+
 /** One line on a terminal that keeps changing; nothing at all in a pipe. */
 export class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
@@ -12,7 +15,7 @@ export class ProgressLine {
     this.#stream = stream;
   }
 
-  show(report: ProgressReport): void {
+  show(report: Shown): void {
     const nowMs = Date.now();
     if (!this.#stream.isTTY || nowMs - this.#shownMs < EVERY_MS) return;
     this.#shownMs = nowMs;
@@ -24,7 +27,7 @@ export class ProgressLine {
   }
 }
 
-function describe({ step, records, bytes, totalBytes, recordsPerSecond, leftMs }: ProgressReport): string {
+function describe({ step, records, bytes, totalBytes, recordsPerSecond, leftMs }: Shown): string {
   const share = totalBytes > 0 ? `  ${Math.floor((100 * bytes) / totalBytes)} %` : '';
   const left = leftMs === null ? '' : `  ${Math.ceil(leftMs / 1000)} s left`;
   return `${step}  ${records} records${share}  ${Math.round(recordsPerSecond)}/s${left}`;

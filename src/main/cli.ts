@@ -10,6 +10,9 @@ import { registerKeygen } from '../cli/keygen.ts';
 import { registerLink } from '../cli/link.ts';
 import { registerManifest } from '../cli/manifest.ts';
 import { explain } from '../cli/output.ts';
+import { registerRead } from '../cli/read.ts';
+import { registerSearch } from '../cli/search.ts';
+import { registerShow } from '../cli/show.ts';
 import { registerUp } from '../cli/up.ts';
 import { registerVerify } from '../cli/verify.ts';
 import { VERSION } from './version.ts';
@@ -32,6 +35,9 @@ registerConnect(program);
 registerArchive(program);
 registerLink(program);
 registerAccounts(program);
+registerRead(program);
+registerSearch(program);
+registerShow(program);
 registerVerify(program);
 
 try {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Command } from 'commander';
+import type { IndexProgress } from '../search/indexer.ts';
+import { openDeployment, withConfig, type ConfigOption } from './command.ts';
+import { bold, green, openOutput } from './output.ts';
+import { ProgressLine } from './progress.ts';
+import { stateLine, stateResult } from './search-output.ts';
+
+interface ReadCliOptions extends ConfigOption {
+  readonly once: boolean;
+  readonly rebuild: boolean;
+  readonly json: boolean;
+}
+
+export function registerRead(program: Command): void {
+  withConfig(program.command('read'))
+    .description('Follow the log, verify it, open it with the reader key, and keep the index that search and show use')
+    .option('--once', 'stop when the index is complete up to the log’s checkpoint', false)
+    .option('--rebuild', 'delete the index first: it is built again from the archive alone', false)
+    .option('--json', 'machine-readable result, with --once', false)
+    .action(async (options: ReadCliOptions) => {
+      const { config, events } = openDeployment(options);
+      const { readOn, readOnce } = await import('../main/read.ts');
+      const progress = new ProgressLine();
+      const settings = { rebuild: options.rebuild, onProgress: shownOn(progress) };
+      if (!options.once) return readOn(config, events, settings);
+      const state = await readOnce(config, settings);
+      progress.clear();
+      const output = openOutput(options.json);
+      output.result(state === null ? null : stateResult(state));
+      if (state !== null) output.line(`${bold(green('indexed'))}  ${stateLine(state)}`);
+    });
+}
+
+function shownOn(line: ProgressLine): (progress: IndexProgress) => void {
+  const startMs = performance.now();
+  return ({ records, bytes, totalBytes }) => {
+    const elapsedMs = Math.max(1, performance.now() - startMs);
+    const leftMs = bytes === 0 ? null : (elapsedMs * Math.max(0, totalBytes - bytes)) / bytes;
+    const recordsPerSecond = (1000 * records) / elapsedMs;
+    line.show({ step: 'indexing', records, bytes, totalBytes, recordsPerSecond, leftMs, elapsedMs });
+  };
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { IndexState } from '../search/index-db.ts';
+
+/** Up to where an answer is complete: said with every one. */
+export function stateLine({ position, records, lines, unreadable }: IndexState): string {
+  const broken = unreadable === 0 ? '' : `, ${unreadable} records that could not be read`;
+  return `${records} records, ${lines} lines${broken}; complete up to checkpoint ${position.size} of ${position.origin} (${position.at})`;
+}
+
+export function stateResult({ position, records, lines, unreadable }: IndexState): Record<string, unknown> {
+  const { origin, size, at } = position;
+  return { origin, checkpoint: size, at, records, lines, unreadable };
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Command } from 'commander';
+import { loadConfig } from '../base/config.ts';
+import { assertSafeEnvironment } from '../base/environment.ts';
+import { Failure } from '../base/failure.ts';
+import { describeGap, describeLine, utc } from '../search/describe.ts';
+import type { IndexDb, ShownLine } from '../search/index-db.ts';
+import { plainLine } from '../search/plain-text.ts';
+import { withConfig, type ConfigOption } from './command.ts';
+import { bold, dim, openOutput, table, yellow, type Output } from './output.ts';
+import { stateLine, stateResult } from './search-output.ts';
+
+const PAGE_LINES = 500;
+/** Shown only when asked for: nobody says them, and they are many. */
+const QUIET: ReadonlySet<string> = new Set(['typing', 'empty', 'sync', 'intakes']);
+
+interface ShowCliOptions extends ConfigOption {
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
+export function registerShow(program: Command): void {
+  withConfig(program.command('show'))
+    .description('Show a conversation, with every version of every message; without a name, list the conversations')
+    .argument('[conversation]', '#number, title, the messenger’s identifier, or the other one’s name or number')
+    .option('--all', 'typing notices and empty frames as well', false)
+    .option('--json', 'one JSON object a line', false)
+    .action(async (name: string | undefined, options: ShowCliOptions) => {
+      assertSafeEnvironment();
+      const { openIndex } = await import('../main/read.ts');
+      await using db = openIndex(loadConfig(options.config));
+      const output = openOutput(options.json);
+      if (name === undefined) return await list(db, output);
+      return await show(db, await conversationCalled(db, name), output, options.all);
+    });
+}
+
+async function list(db: IndexDb, output: Output): Promise<void> {
+  const conversations = await db.conversations();
+  output.result(conversations);
+  output.line(
+    table([
+      ['NUMBER', 'APP', 'KIND', 'LINES', 'LAST', 'TITLE'].map(dim),
+      ...conversations.map(({ id, app, type, lines, lastMs, title }) => [
+        `#${id}`,
+        app,
+        type,
+        String(lines),
+        lastMs === null ? '–' : utc(lastMs),
+        plainLine(title),
+      ]),
+    ]),
+  );
+}
+
+async function conversationCalled(db: IndexDb, name: string): Promise<number> {
+  const found = await db.conversationsCalled(name);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  throw new Failure('search/not-found', {
+    expected: 'a name that one conversation has',
+    got:
+      found.length === 0
+        ? 'one that none has'
+        : `one that ${found.length} have: ${found.map((id) => `#${id}`).join(', ')}`,
+    fix: 'name it by its number; `holdfast show` without a name lists them',
+  });
+}
+
+async function show(db: IndexDb, conversation: number, output: Output, all: boolean): Promise<void> {
+  let after: number | null = null;
+  let hidden = 0;
+  for (;;) {
+    const page = await db.lines(conversation, { after, limit: PAGE_LINES });
+    for (const shown of page.lines) {
+      if (output.json) process.stdout.write(`${jsonLine(shown)}\n`);
+      else if (all || !QUIET.has(shown.line.kind)) printLine(output, shown);
+      else hidden += 1;
+    }
+    after = page.next;
+    if (after !== null) continue;
+    for (const gap of await db.gaps(conversation)) {
+      if (output.json) process.stdout.write(`${JSON.stringify({ gap })}\n`);
+      else output.line(yellow(describeGap(gap)));
+    }
+    if (output.json) process.stdout.write(`${JSON.stringify({ index: stateResult(page.state) })}\n`);
+    if (hidden > 0) output.line(dim(`${hidden} typing notices and empty frames are not shown: --all`));
+    output.line(dim(stateLine(page.state)));
+    return;
+  }
+}
+
+function printLine(output: Output, shown: ShownLine): void {
+  const { who, said, below } = describeLine(shown);
+  const [first = '', ...rest] = said;
+  output.line(`${dim(utc(shown.atMs))}  ${who === '' ? '' : `${bold(who)}  `}${first}`);
+  for (const line of rest) output.line(`    ${line}`);
+  for (const line of below) output.line(dim(`      ${line}`));
+}
+
+function jsonLine({ id, atMs, line, people, members }: ShownLine): string {
+  return JSON.stringify({ id, at: new Date(atMs).toISOString(), ...line, people: [...people.values()], members });
+}

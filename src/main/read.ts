@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createPublicKey } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { need, type Config } from '../base/config.ts';
+import type { Events } from '../base/events.ts';
+import { codeOf, isFailure } from '../base/failure.ts';
+import { runRole } from '../base/run.ts';
+import { readRecipientKey } from '../base/secrets.ts';
+import { keyIdOf } from '../record/key.ts';
+import type { IndexState } from '../search/index-db.ts';
+import { Indexer, type IndexerParts, type IndexProgress } from '../search/indexer.ts';
+import { SqliteIndex } from '../search/sqlite-index.ts';
+import { openReader } from './readers.ts';
+import { readTrusted } from './trusted.ts';
+import { VERSION } from './version.ts';
+
+export interface ReadOptions {
+  /** Deletes the index first. */
+  readonly rebuild: boolean;
+  readonly onProgress: (progress: IndexProgress) => void;
+}
+
+/** What an indexer is made of, from the config; both ends are disposed of with `parts`. */
+async function indexerParts(config: Config, options: ReadOptions, parts: AsyncDisposableStack): Promise<IndexerParts> {
+  const { key: file, index } = need(config.reader, 'reader', 'reading');
+  const { trust, manifest } = readTrusted(config);
+  const key = readRecipientKey(file);
+  const kid = keyIdOf(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+  const { reader } = parts.use(await openReader(config.archive.url, config.archive.s3 ?? null));
+  const db = parts.use(SqliteIndex.openForWriting(index, { rebuild: options.rebuild }));
+  return { reader, trust, manifest, key, kid, db, onProgress: options.onProgress };
+}
+
+/** One look at the archive: the index is complete up to the log's checkpoint when it resolves. */
+export async function readOnce(config: Config, options: ReadOptions): Promise<IndexState | null> {
+  await using parts = new AsyncDisposableStack();
+  const indexer = await Indexer.open(await indexerParts(config, options, parts));
+  return await indexer.catchUp();
+}
+
+/** Follows the log until the process is asked to stop. */
+export async function readOn(config: Config, events: Events, options: ReadOptions): Promise<void> {
+  await runRole('read', events, async ({ signal }, parts) => {
+    const { followEvery } = need(config.reader, 'reader', 'reading');
+    const made = await indexerParts(config, options, parts);
+    events.started('read', VERSION);
+    let indexer = await Indexer.open(made);
+    let records = (await made.db.state())?.records ?? 0;
+    while (!signal.aborted) {
+      try {
+        const state = await indexer.catchUp(signal);
+        if (state !== null && state.records > records) events.indexed(state.position.size, state.records - records);
+        records = state?.records ?? records;
+      } catch (error) {
+        if (!isFailure(error, 'retry')) throw error;
+        events.trouble('read', codeOf(error));
+        // Where it stands is what the index holds, not how far this look came.
+        indexer = await Indexer.open(made);
+      }
+      await sleep(followEvery, undefined, { signal }).catch(() => undefined);
+    }
+  });
+}
+
+/** The index as `search` and `show` read it. */
+export function openIndex(config: Config): SqliteIndex {
+  return SqliteIndex.openForReading(need(config.reader, 'reader', 'reading').index);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Line, LineKind, PersonId } from './line.ts';
+import type { LogPosition } from './log-cursor.ts';
+import type { ReadSegment } from './open-records.ts';
+import type { Query } from './query.ts';
+
+/** What an index says of itself, and with every answer: it is complete up to here, and knows nothing of what came later. */
+export interface IndexState {
+  readonly position: LogPosition;
+  /** Records of streams that were taken in, beats excepted. */
+  readonly records: number;
+  /** Lines that have become of them. */
+  readonly lines: number;
+  /** Records that could not be read: each is a line that says why. */
+  readonly unreadable: number;
+}
+
+export interface Named {
+  readonly person: PersonId;
+  /** Name in force at the time asked about; null where none was known by then. */
+  readonly name: string | null;
+  readonly number: string | null;
+  readonly id: string | null;
+}
+
+export interface Hit {
+  /** Names the line within this index; ascending by time. */
+  readonly line: number;
+  readonly conversation: number | null;
+  readonly title: string;
+  readonly kind: LineKind;
+  readonly atMs: number;
+  readonly author: Named | null;
+  readonly text: string;
+  readonly edited: boolean;
+  readonly deleted: boolean;
+  /** Accounts it was captured from. */
+  readonly copies: number;
+  /** Leaf of its first record in the log. */
+  readonly leaf: number;
+}
+
+export type SearchOrder = 'newest' | 'oldest' | 'relevance';
+
+export interface PageRequest {
+  readonly order: SearchOrder;
+  readonly limit: number;
+  /** `next` of the page before; null for the first. */
+  readonly after: string | null;
+}
+
+export interface HitPage {
+  readonly hits: readonly Hit[];
+  /** What to ask for next; null behind the last page. */
+  readonly next: string | null;
+  /** Names in the query that nobody and nothing in this index bears. */
+  readonly unmatched: readonly string[];
+  readonly state: IndexState;
+}
+
+export interface Conversation {
+  readonly id: number;
+  readonly app: string;
+  readonly type: string;
+  readonly title: string;
+  readonly lines: number;
+  readonly firstMs: number | null;
+  readonly lastMs: number | null;
+}
+
+/** A line as it is shown: folded from its records, with everybody it names as of its time. */
+export interface ShownLine {
+  readonly id: number;
+  readonly atMs: number;
+  readonly line: Line;
+  readonly people: ReadonlyMap<PersonId, Named>;
+  /** Who was a member then; null where no snapshot tells. */
+  readonly members: readonly Named[] | null;
+}
+
+export interface LinePage {
+  readonly lines: readonly ShownLine[];
+  readonly next: number | null;
+  readonly state: IndexState;
+}
+
+/** Something that the log itself says is missing, on an account. */
+export interface GapRow {
+  readonly leaf: number;
+  readonly app: string;
+  readonly account: Named | null;
+  readonly cause: string;
+  readonly scope: string;
+  /** `open` until a later record closes it. */
+  readonly state: 'open' | 'closed' | 'final';
+  readonly sinceMs: number | null;
+  readonly untilMs: number | null;
+}
+
+/**
+ * An index over opened records: derived, never evidence, deleted and built again at will. One process writes, any number reads.
+ *
+ * The same segments MUST give the same answers, in however many calls of `apply` they come. Readers MUST see each call whole or not
+ * at all. What was taken in MUST NOT get lost without the position going back as well.
+ */
+export interface IndexDb extends AsyncDisposable {
+  /** Null for an index that was never written to. */
+  state(): Promise<IndexState | null>;
+  /** Takes in segments that follow one another, from where the index stands to `position`. MUST refuse any others. */
+  apply(segments: readonly ReadSegment[], position: LogPosition): Promise<void>;
+  /**
+   * A page of lines. By time, pages stay in step while the index grows: nothing comes twice, and nothing that was there at the first
+   * page is left out. By relevance the order depends on all there is: a page of an index that grew MUST be refused (`search/page`).
+   */
+  search(query: Query, page: PageRequest): Promise<HitPage>;
+  /** How many lines match, exactly. */
+  count(query: Query): Promise<number>;
+  conversations(): Promise<Conversation[]>;
+  /** Those that a title, a name of the other side, the messenger's identifier or `#number` means. */
+  conversationsCalled(value: string): Promise<number[]>;
+  /** Lines of one conversation in order of time, from behind line `after`. Throws `search/not-found`. */
+  lines(conversation: number, page: { readonly after: number | null; readonly limit: number }): Promise<LinePage>;
+  /** Gaps of the accounts that this conversation was captured from, or of all. */
+  gaps(conversation: number | null): Promise<GapRow[]>;
+}

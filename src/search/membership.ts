@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Party, View } from '../record/message.ts';
+
+/** What a view tells of who is in a group: everybody, or who came and went. */
+export type MembershipNews =
+  | { readonly all: readonly Party[] }
+  | { readonly came: readonly Party[]; readonly went: readonly Party[] };
+
+/** Words of messengers for changes of members, as they begin. */
+const CAME = /^(?:add|join|invite|accept|created?\b|participants?[-_ ](?:add|join))/i;
+const WENT = /^(?:remove|leave|left|kick|ban|participants?[-_ ](?:remove|leave))/i;
+
+export function membershipIn(view: View): MembershipNews | null {
+  if (view.kind === 'group') {
+    const members = member(member(view.state, 'group'), 'members') ?? member(view.state, 'participants');
+    return Array.isArray(members) ? { all: members.flatMap((one: unknown) => partyOf(one) ?? []) } : null;
+  }
+  if (view.kind !== 'group-update' || view.changes === undefined) return null;
+  const parties = (pattern: RegExp): Party[] =>
+    (view.changes ?? []).flatMap(({ what, parties: concerned }) => (pattern.test(what) ? concerned : []));
+  const [came, went] = [parties(CAME), parties(WENT)];
+  return came.length + went.length === 0 ? null : { came, went };
+}
+
+/** People whom snapshots of an address book name, with the names it gives them. */
+export function partiesIn(view: View): Party[] {
+  switch (view.kind) {
+    case 'contacts': {
+      const contacts = member(view.state, 'contacts') ?? member(view.state, 'identities') ?? view.state;
+      return Array.isArray(contacts) ? contacts.flatMap((one: unknown) => partyOf(one) ?? []) : [];
+    }
+    case 'identity-change':
+      return [view.party];
+    case 'group-update':
+      return (view.changes ?? []).flatMap(({ parties }) => parties);
+    case 'message':
+    case 'edit':
+    case 'story': {
+      const { mentions, quote, storyReply } = view.content;
+      const authors = [quote?.author, storyReply?.author].filter((author) => author !== undefined);
+      return [...(mentions ?? []).map(({ party }) => party), ...authors];
+    }
+    default:
+      return [];
+  }
+}
+
+const NUMBER = /^\+\d{5,}$/;
+
+/** Messengers name members by a plain identifier or number, or by an object that holds both. */
+function partyOf(value: unknown): Party | null {
+  if (typeof value === 'string') return NUMBER.test(value) ? { id: null, number: value } : { id: value };
+  const id = text(value, 'uuid') ?? text(value, 'id') ?? text(value, 'jid') ?? text(value, 'lid');
+  const number = text(value, 'number') ?? text(value, 'phoneNumber');
+  if (id === null && number === null) return null;
+  const name = text(value, 'name') ?? text(value, 'profile_name') ?? text(value, 'notify') ?? text(value, 'username');
+  return { id, number, name };
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function text(value: unknown, name: string): string | null {
+  const found = member(value, name);
+  return typeof found === 'string' && found !== '' ? found : null;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { foldLine } from './fold.ts';
+import type { Line, LineRecord, PersonId } from './line.ts';
+import { featuresOf, shownText, wordsOf } from './searchable.ts';
+import { LINES_A_SECOND } from './sqlite-schema.ts';
+import { RECORD_COLUMNS, recordOf, type Row } from './sqlite-records.ts';
+
+const SQL = {
+  lastOf: 'SELECT id FROM line WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1',
+  add: "INSERT INTO line VALUES(?, ?, NULL, 'never-captured', ?, 0, 0, 0, ?, ?, '')",
+  settle: 'UPDATE line SET settled = 1, conversation = coalesce(?, conversation), at = ? WHERE id = ?',
+  place: 'UPDATE line SET conversation = ? WHERE id = ? AND conversation IS NULL',
+  fill: 'UPDATE line SET author = ?, kind = ?, edited = ?, deleted = ?, copies = ?, leaf = ?, text = ? WHERE id = ?',
+  get: 'SELECT conversation, settled, at FROM line WHERE id = ?',
+  drop: 'DELETE FROM line WHERE id = ?',
+  moveLine: 'UPDATE line SET id = ? WHERE id = ?',
+  moveNames: 'UPDATE named SET line = ? WHERE line = ?',
+  moveParts: 'UPDATE OR IGNORE part SET line = ? WHERE line = ?',
+  dropParts: 'DELETE FROM part WHERE line = ?',
+  part: 'INSERT OR IGNORE INTO part VALUES(?, ?)',
+  records: `SELECT ${RECORD_COLUMNS} FROM part p JOIN record r ON r.leaf = p.leaf WHERE p.line = ?`,
+  unword: 'DELETE FROM words WHERE rowid = ?',
+  word: 'INSERT INTO words(rowid, text, meta) VALUES(?, ?, ?)',
+  ofConversation: 'SELECT id FROM line WHERE conversation = ?',
+  since: 'SELECT id FROM line WHERE conversation = ? AND id >= ? AND id < ?',
+  rehome: 'UPDATE line SET conversation = ? WHERE conversation = ?',
+  owner: `UPDATE record SET account = ? WHERE account IS NULL AND leaf IN
+    (SELECT p.leaf FROM part p JOIN line l ON l.id = p.line WHERE l.conversation = ?)`,
+  pair: 'SELECT type, app, a, b FROM conversation WHERE id = ?',
+  membersAt: 'SELECT people FROM member WHERE conversation = ? AND at <= ? ORDER BY at DESC, leaf DESC LIMIT 1',
+  membersLater: 'SELECT people FROM member WHERE conversation = ? ORDER BY at, leaf LIMIT 1',
+} as const;
+
+/** Rows of `line` and `words`: lines are made and moved while records come in, and filled when a transaction ends. */
+export class LineWriter {
+  readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
+  readonly #root: (person: PersonId) => PersonId;
+  /** Lines made in this transaction, with all their records. */
+  readonly #fresh = new Map<number, LineRecord[]>();
+  readonly #dirty = new Set<number>();
+  /** Change of the number of lines in this transaction. */
+  added = 0;
+
+  constructor(db: DatabaseSync, root: (person: PersonId) => PersonId) {
+    this.#root = root;
+    const entries = Object.entries(SQL).map(([name, sql]) => {
+      const statement = db.prepare(sql);
+      // FTS5 leaves row ids of its own beyond 2^53 behind, which throw from the next `run` otherwise.
+      statement.setReadBigInts(/^(?:DELETE|UPDATE|INSERT)/.test(sql));
+      return [name, statement];
+    });
+    this.#sql = Object.fromEntries(entries) as Record<keyof typeof SQL, StatementSync>;
+  }
+
+  create(atMs: number, conversation: number | null, leaf: number, settled: boolean): number {
+    const id = this.#freeId(atMs);
+    this.#sql.add.run(id, conversation, atMs, settled ? 1 : 0, leaf);
+    this.#fresh.set(id, []);
+    this.#dirty.add(id);
+    this.added += 1;
+    return id;
+  }
+
+  #freeId(atMs: number): number {
+    let base = firstIdOf(atMs);
+    for (;;) {
+      const last = this.#sql.lastOf.get(base, base + LINES_A_SECOND)?.['id'];
+      if (last === undefined) return base;
+      if (Number(last) + 1 < base + LINES_A_SECOND) return Number(last) + 1;
+      base += LINES_A_SECOND;
+    }
+  }
+
+  addPart(line: number, record: LineRecord, changesSearch: boolean): void {
+    this.#sql.part.run(line, record.leaf);
+    this.#fresh.get(line)?.push(record);
+    if (changesSearch) this.#dirty.add(line);
+  }
+
+  /** What makes the line has come: from now on it stands at its own time and place. Returns its id, which may be another. */
+  settle(line: number, atMs: number, conversation: number | null): number {
+    if (Number(this.#sql.get.get(line)?.['settled']) === 1) return line;
+    this.#sql.settle.run(conversation, atMs, line);
+    this.#dirty.add(line);
+    if (firstIdOf(atMs) === firstIdOf(idToMs(line))) return line;
+    const id = this.#freeId(atMs);
+    this.#sql.unword.run(line);
+    this.#sql.moveLine.run(id, line);
+    this.#movePartsTo(id, line);
+    return id;
+  }
+
+  /** A line that only receipts spoke of stands nowhere until something says where. */
+  place(line: number, conversation: number | null): void {
+    if (conversation !== null && this.#sql.place.run(conversation, line).changes > 0) this.#dirty.add(line);
+  }
+
+  #movePartsTo(to: number, from: number): void {
+    this.#sql.moveNames.run(to, from);
+    this.#sql.moveParts.run(to, from);
+    this.#sql.dropParts.run(from);
+    const fresh = this.#fresh.get(from);
+    this.#fresh.delete(from);
+    if (fresh !== undefined && !this.#fresh.has(to)) this.#fresh.set(to, fresh);
+    this.#dirty.delete(from);
+    this.#dirty.add(to);
+  }
+
+  /** Two lines turn out to be one. Returns the one that stays: that which was made by its own record. */
+  merge(a: number, b: number): number {
+    if (a === b) return a;
+    const [first, second] = [this.#sql.get.get(a), this.#sql.get.get(b)];
+    const keepSecond = Number(first?.['settled']) < Number(second?.['settled']);
+    const [kept, gone] = keepSecond ? [b, a] : [a, b];
+    this.#fresh.delete(kept);
+    this.#fresh.delete(gone);
+    this.#sql.unword.run(gone);
+    this.#movePartsTo(kept, gone);
+    const stood = (keepSecond ? first : second)?.['conversation'];
+    this.place(kept, stood === undefined || stood === null ? null : Number(stood));
+    this.#sql.drop.run(gone);
+    this.added -= 1;
+    return kept;
+  }
+
+  mergeConversations(kept: number, gone: number): void {
+    for (const { id } of this.#sql.ofConversation.all(gone)) this.#dirty.add(Number(id));
+    this.#sql.rehome.run(kept, gone);
+  }
+
+  /** Whose account it is has become known: what it said before, in clear, was its as well. */
+  own(conversation: number, person: PersonId): void {
+    this.#sql.owner.run(person, conversation);
+    for (const { id } of this.#sql.ofConversation.all(conversation)) {
+      this.#fresh.delete(Number(id));
+      this.#dirty.add(Number(id));
+    }
+  }
+
+  /** Members changed at a time: recipients of what was written until the next change did too; before the first, of all. */
+  touch(conversation: number, fromMs: number | null, untilMs: number | null): void {
+    const from = fromMs === null ? 0 : firstIdOf(fromMs);
+    const until = untilMs === null ? Number.MAX_SAFE_INTEGER : firstIdOf(untilMs) + LINES_A_SECOND;
+    for (const { id } of this.#sql.since.all(conversation, from, until)) this.#dirty.add(Number(id));
+  }
+
+  /** Folds every line that changed and writes what is searched. In order of ids, as the full-text index wants it. */
+  flush(): void {
+    for (const line of [...this.#dirty].toSorted((a, b) => a - b)) this.#fill(line);
+    this.#dirty.clear();
+    this.#fresh.clear();
+  }
+
+  #fill(id: number): void {
+    const fresh = this.#fresh.get(id);
+    const records = fresh === undefined ? this.#stored(id) : fresh.map((record) => this.#rooted(record));
+    const line = foldLine(records);
+    const row = this.#sql.get.get(id) as Row;
+    const { author, kind, versions, deleted, capturedBy, leaves } = line;
+    const edited = versions.length > 1 || (versions.length === 1 && kind === 'never-captured') ? 1 : 0;
+    const text = shownText(line);
+    this.#sql.fill.run(author, kind, edited, deleted === null ? 0 : 1, capturedBy.length, leaves[0] ?? 0, text, id);
+    if (fresh === undefined) this.#sql.unword.run(id);
+    const conversation = row['conversation'];
+    if (conversation === null) return;
+    this.#sql.word.run(id, wordsOf(line), this.#meta(line, Number(conversation), idToMs(id), edited === 1));
+  }
+
+  #stored(id: number): LineRecord[] {
+    return this.#sql.records.all(id).map((row) => recordOf(row, this.#root));
+  }
+
+  #rooted(record: LineRecord): LineRecord {
+    const { account, sender } = record;
+    return {
+      ...record,
+      account: account === null ? null : this.#root(account),
+      sender: sender === null ? null : this.#root(sender),
+    };
+  }
+
+  #meta(line: Line, conversation: number, atMs: number, edited: boolean): string {
+    const pair = this.#sql.pair.get(conversation) as Row;
+    const custodians = line.capturedBy.flatMap(({ account }) => account ?? []);
+    const recipients = new Set([...custodians, ...this.#addressees(pair, conversation, atMs)]);
+    if (line.author !== null) recipients.delete(line.author);
+    return [
+      'all',
+      `k_${word(line.kind)}`,
+      `p_${word(String(pair['app']))}`,
+      `c_${conversation}`,
+      `e_${edited ? 'yes' : 'no'}`,
+      `d_${line.deleted === null ? 'no' : 'yes'}`,
+      ...(line.author === null ? [] : [`s_${line.author}`]),
+      ...[...recipients].map((person) => `t_${person}`),
+      ...custodians.map((person) => `u_${person}`),
+      ...featuresOf(line).map((feature) => `h_${word(feature)}`),
+    ].join(' ');
+  }
+
+  #addressees(pair: Row, conversation: number, atMs: number): PersonId[] {
+    if (pair['type'] === 'direct') return [pair['a'], pair['b']].map((person) => this.#root(Number(person)));
+    const found = this.#sql.membersAt.get(conversation, atMs + 999) ?? this.#sql.membersLater.get(conversation);
+    if (found === undefined) return [];
+    return (JSON.parse(String(found['people'])) as PersonId[]).map((person) => this.#root(person));
+  }
+}
+
+export function firstIdOf(timeMs: number): number {
+  return Math.floor(timeMs / 1000) * LINES_A_SECOND;
+}
+
+export function idToMs(id: number): number {
+  return Math.floor(id / LINES_A_SECOND) * 1000;
+}
+
+/** A facet's value as one word of the index. */
+export function word(value: string): string {
+  return value.replaceAll('-', '_');
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { DatabaseSync } from 'node:sqlite';
+import { Failure } from '../base/failure.ts';
+import type {
+  Conversation,
+  GapRow,
+  Hit,
+  HitPage,
+  IndexState,
+  LinePage,
+  Named,
+  PageRequest,
+  ShownLine,
+} from './index-db.ts';
+import { foldLine } from './fold.ts';
+import type { Line, LineKind, PersonId } from './line.ts';
+import type { Query } from './query.ts';
+import { compileQuery, type CompiledQuery } from './sqlite-compile.ts';
+import { NameReader } from './sqlite-names.ts';
+import { RECORD_COLUMNS, recordOf, type Row } from './sqlite-records.ts';
+import { readState } from './sqlite-state.ts';
+
+const HIT = 'l.id, l.conversation, l.author, l.kind, l.at, l.edited, l.deleted, l.copies, l.leaf, l.text';
+
+/** Answers of an index: each from one state of it, which it names. */
+export class IndexReader {
+  readonly #db: DatabaseSync;
+  readonly #names: NameReader;
+  #state: IndexState | null = null;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#names = new NameReader(db);
+  }
+
+  /** Everything `read` asks is answered from one snapshot. */
+  #snapshot<T>(read: (state: IndexState) => T): T {
+    this.#db.exec('BEGIN');
+    try {
+      const state = readState(this.#db, this.#state);
+      if (state === null) {
+        throw new Failure('search/index-missing', {
+          expected: 'an index that something was read into',
+          got: 'an empty one',
+          fix: 'build it: `holdfast read --once`',
+        });
+      }
+      if (state !== this.#state) this.#names.forget();
+      this.#state = state;
+      return read(state);
+    } finally {
+      this.#db.exec('COMMIT');
+    }
+  }
+
+  search(query: Query, page: PageRequest): HitPage {
+    return this.#snapshot((state) => {
+      const compiled = compileQuery(query.root, this.#names);
+      const { rows, next } =
+        page.order === 'relevance' && compiled.match !== null
+          ? this.#byRelevance(compiled, page, state)
+          : this.#byTime(compiled, page);
+      return { hits: rows.map((row) => this.#hit(row)), next, unmatched: compiled.unmatched, state };
+    });
+  }
+
+  #byTime(compiled: CompiledQuery, { order, limit, after }: PageRequest): { rows: Row[]; next: string | null } {
+    const isOldest = order === 'oldest';
+    const at = after === null ? null : pageNumber(/^t(\d{1,16})$/, after);
+    const first = isOldest && at !== null ? Math.max(compiled.firstId, at + 1) : compiled.firstId;
+    const end = !isOldest && at !== null ? Math.min(compiled.endId, at) : compiled.endId;
+    const direction = isOldest ? 'ASC' : 'DESC';
+    const { from, params } = source({ ...compiled, firstId: first, endId: end });
+    const id = compiled.match === null ? 'l.id' : 'w.rowid';
+    const rows = this.#prepared(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ?`).all(...params, limit);
+    return { rows, next: rows.length < limit ? null : `t${Number(rows.at(-1)?.['id'])}` };
+  }
+
+  #byRelevance(
+    compiled: CompiledQuery,
+    { limit, after }: PageRequest,
+    state: IndexState,
+  ): { rows: Row[]; next: string | null } {
+    const size = state.position.size;
+    const [seen = size, offset = 0] =
+      after === null ? [] : (/^r(\d{1,15})\.(\d{1,15})$/.exec(after)?.slice(1).map(Number) ?? [-1]);
+    if (seen !== size) {
+      throw new Failure('search/page', {
+        expected:
+          after !== null && seen < 0
+            ? 'the mark of a next page, as it was given'
+            : `a page of the index at ${size} leaves`,
+        got: seen < 0 ? 'something else' : `one at ${seen}`,
+        fix: 'ask for the first page again: what is most relevant changes with every message. By time, pages stay in step',
+      });
+    }
+    const { from, params } = source(compiled);
+    const sql = `SELECT ${HIT} ${from} ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC LIMIT ? OFFSET ?`;
+    const rows = this.#prepared(sql).all(...params, limit, offset);
+    return { rows, next: rows.length < limit ? null : `r${size}.${offset + rows.length}` };
+  }
+
+  count(query: Query): number {
+    return this.#snapshot(() => {
+      const compiled = compileQuery(query.root, this.#names);
+      const { from, params } = source(compiled, false);
+      return Number(this.#prepared(`SELECT count(*) AS n ${from}`).get(...params)?.['n']);
+    });
+  }
+
+  readonly #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+
+  #prepared(sql: string): ReturnType<DatabaseSync['prepare']> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #hit(row: Row): Hit {
+    const atMs = Number(row['at']);
+    const conversation = row['conversation'] === null ? null : Number(row['conversation']);
+    return {
+      line: Number(row['id']),
+      conversation,
+      title: conversation === null ? '' : this.#names.title(conversation, atMs),
+      kind: String(row['kind']) as LineKind,
+      atMs,
+      author: row['author'] === null ? null : this.#names.named(Number(row['author']), atMs),
+      text: String(row['text']),
+      edited: Number(row['edited']) === 1,
+      deleted: Number(row['deleted']) === 1,
+      copies: Number(row['copies']),
+      leaf: Number(row['leaf']),
+    };
+  }
+
+  conversations(): Conversation[] {
+    return this.#snapshot(() =>
+      this.#prepared(
+        'SELECT c.id, c.app, c.type, count(*) AS n, min(l.at) AS first, max(l.at) AS last FROM conversation c JOIN line l ON l.conversation = c.id GROUP BY c.id ORDER BY last DESC, c.id',
+      )
+        .all()
+        .map((row) => ({
+          id: Number(row['id']),
+          app: String(row['app']),
+          type: String(row['type']),
+          title: this.#names.title(Number(row['id']), Number(row['last'])),
+          lines: Number(row['n']),
+          firstMs: row['first'] === null ? null : Number(row['first']),
+          lastMs: row['last'] === null ? null : Number(row['last']),
+        })),
+    );
+  }
+
+  /** Conversations that a name, title, identifier or `#number` means. */
+  conversationsCalled(value: string): number[] {
+    return this.#snapshot(() => this.#names.conversations(value));
+  }
+
+  lines(conversation: number, { after, limit }: { after: number | null; limit: number }): LinePage {
+    return this.#snapshot((state) => {
+      const rows = this.#prepared('SELECT id, at FROM line WHERE conversation = ? AND id > ? ORDER BY id LIMIT ?').all(
+        conversation,
+        after ?? -1,
+        limit,
+      );
+      if (
+        rows.length === 0 &&
+        this.#prepared('SELECT 1 FROM conversation WHERE id = ?').get(conversation) === undefined
+      ) {
+        throw new Failure('search/not-found', {
+          expected: 'a conversation of this index',
+          got: 'none of that number',
+          fix: '`holdfast show` without a name lists them',
+        });
+      }
+      const lines = rows.map(({ id, at }) => this.#shown(conversation, Number(id), Number(at)));
+      return { lines, next: rows.length < limit ? null : Number(rows.at(-1)?.['id']), state };
+    });
+  }
+
+  #shown(conversation: number, id: number, atMs: number): ShownLine {
+    const records = this.#prepared(
+      `SELECT ${RECORD_COLUMNS} FROM part p JOIN record r ON r.leaf = p.leaf WHERE p.line = ?`,
+    );
+    const line = foldLine(records.all(id).map((row) => recordOf(row, (person) => this.#names.root(person))));
+    const people = new Map(peopleOf(line).map((person) => [person, this.#names.named(person, atMs)]));
+    return { id, atMs, line, people, members: this.#members(conversation, atMs) };
+  }
+
+  #members(conversation: number, atMs: number): Named[] | null {
+    const sql = 'SELECT people FROM member WHERE conversation = ? AND at <= ? ORDER BY at DESC, leaf DESC LIMIT 1';
+    const row = this.#prepared(sql).get(conversation, atMs);
+    if (row === undefined) return null;
+    return (JSON.parse(String(row['people'])) as PersonId[]).map((person) => this.#names.named(person, atMs));
+  }
+
+  gaps(conversation: number | null): GapRow[] {
+    return this.#snapshot(() => {
+      const only =
+        conversation === null
+          ? ''
+          : 'AND g.acct IN (SELECT s.acct FROM record r JOIN stream s ON s.stream = r.stream WHERE r.leaf IN (SELECT leaf FROM line WHERE conversation = ?1))';
+      const sql = `SELECT g.leaf, g.acct, g.cause, g.scope, g.state, g.since, coalesce(e.until, g.until) AS until, coalesce(e.state, g.state) AS ended,
+        (SELECT person FROM stream s WHERE s.acct = g.acct LIMIT 1) AS person, (SELECT app FROM stream s WHERE s.acct = g.acct LIMIT 1) AS app
+        FROM gap g LEFT JOIN gap e ON e.ref = g.id AND e.acct = g.acct WHERE g.ref IS NULL ${only} ORDER BY g.leaf`;
+      const rows = conversation === null ? this.#prepared(sql).all() : this.#prepared(sql).all(conversation);
+      return rows.map((row) => this.#gap(row));
+    });
+  }
+
+  #gap(row: Row): GapRow {
+    const time = (value: unknown): number | null => (value === null ? null : Number(value));
+    const [sinceMs, untilMs] = [time(row['since']), time(row['until'])];
+    const person = row['person'] ?? null;
+    return {
+      leaf: Number(row['leaf']),
+      app: String(row['app'] ?? ''),
+      account: person === null ? null : this.#names.named(Number(person), sinceMs ?? untilMs ?? 0),
+      cause: String(row['cause']),
+      scope: String(row['scope']),
+      state: String(row['ended']) as GapRow['state'],
+      sinceMs,
+      untilMs,
+    };
+  }
+}
+
+/** Everything between FROM and ORDER BY, with or without the rows of the lines. */
+function source(
+  { match, firstId, endId, where }: CompiledQuery,
+  withRows = true,
+): { from: string; params: (string | number)[] } {
+  const id = match === null ? 'l.id' : 'w.rowid';
+  const needsRows = withRows || match === null || where !== null;
+  const tables = match === null ? 'line l' : needsRows ? 'words w JOIN line l ON l.id = w.rowid' : 'words w';
+  const conditions = [
+    ...(match === null ? ['l.conversation IS NOT NULL'] : ['words MATCH ?']),
+    ...(firstId > 0 ? [`${id} >= ?`] : []),
+    ...(endId < Number.MAX_SAFE_INTEGER ? [`${id} < ?`] : []),
+    ...(where === null ? [] : [`(${where.sql})`]),
+  ];
+  const params = [
+    ...(match === null ? [] : [match]),
+    ...(firstId > 0 ? [firstId] : []),
+    ...(endId < Number.MAX_SAFE_INTEGER ? [endId] : []),
+    ...(where?.params ?? []),
+  ];
+  return { from: `FROM ${tables} WHERE ${conditions.join(' AND ')}`, params };
+}
+
+function pageNumber(pattern: RegExp, mark: string): number {
+  const number = pattern.exec(mark)?.[1];
+  if (number !== undefined) return Number(number);
+  throw new Failure('search/page', { expected: 'the mark of a next page, as it was given', got: 'something else' });
+}
+
+function peopleOf(line: Line): PersonId[] {
+  const all = [
+    line.author,
+    line.deleted?.person,
+    ...[...line.reactions, ...line.votes, ...line.receipts, ...line.marks].map(({ person }) => person),
+    ...line.capturedBy.map(({ account }) => account),
+    ...line.events.flatMap(({ sender, account }) => [sender, account]),
+  ];
+  return [...new Set(all.filter((person): person is PersonId => typeof person === 'number'))];
+}
