@@ -120,8 +120,8 @@ const schedule = z.strictObject({
 
 const account = z.strictObject({
   name: label.describe('How operators see the account.'),
-  app: z.enum(['signal']).describe('Which messenger.'),
-  account: z.string().min(1).max(200).describe('What the messenger calls it; for Signal the phone number.'),
+  app: z.enum(['signal', 'whatsapp']).describe('Which messenger.'),
+  account: z.string().min(1).max(200).describe('What the messenger calls it: the phone number.'),
   backend: label.describe('Which back end below it lives on.'),
   retention: retentionClass.describe('Class of its records; one of `retention`.'),
 });
@@ -151,6 +151,10 @@ export const configSchema = z.strictObject({
     .record(label, z.unknown())
     .default({})
     .describe('Signal back ends by name; see src/connectors/signal/README.md.'),
+  whatsapp: z
+    .record(label, z.unknown())
+    .default({})
+    .describe('WhatsApp settings by name, one set for all accounts mostly; see src/connectors/whatsapp/README.md.'),
   status: path
     .optional()
     .describe('Directory for status files that `holdfast accounts` reads; the spool’s or archive’s if left out.'),
@@ -227,8 +231,8 @@ function crossCheck(config: Config): Problem[] {
   config.accounts.forEach((entry, index) => {
     if (!classes.has(entry.retention))
       problems.push({ at: `accounts.${index}.retention`, message: 'expected a class of `retention`' });
-    if (!(entry.backend in config.signal))
-      problems.push({ at: `accounts.${index}.backend`, message: 'expected a back end of `signal`' });
+    if (!Object.hasOwn(config[entry.app], entry.backend))
+      problems.push({ at: `accounts.${index}.backend`, message: `expected a back end of \`${entry.app}\`` });
   });
   const names = config.accounts.map(({ name }) => name);
   if (new Set(names).size < names.length) problems.push({ at: 'accounts', message: 'each name once' });
@@ -259,11 +263,11 @@ function absolute(config: Config, base: string): Config {
         : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
+    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index') }),
     ...(config.status === undefined ? {} : { status: optional(config.status) as string }),
   };
 }
 
-    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index') }),
 /** A part that a role cannot do without. Throws `config/missing-part`. */
 export function need<T>(value: T | undefined, at: string, role: string): T {
   if (value !== undefined) return value;

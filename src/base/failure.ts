@@ -99,6 +99,7 @@ export const FAILURES = {
   'config/retention-unconfirmed': 'refuse',
   'config/account-unknown': 'refuse',
   'config/link-failed': 'refuse',
+  'config/connector-away': 'refuse',
 
   'signal/account-unknown': 'refuse',
   'signal/answer': 'retry',

@@ -28,7 +28,7 @@ retention:
     period: P1D
     authority: evaluation, nobody's records
 
-# An account is one phone number, linked on one signal-cli-rest-api.
+# An account is one phone number: on Signal linked on one signal-cli-rest-api, on WhatsApp linked to this process.
 accounts: []
 #  - name: duty-phone
 #    app: signal
@@ -41,6 +41,9 @@ signal: {}
 #    api: http://127.0.0.1:8080
 #    webhook: { host: 127.0.0.1, port: 9080 }
 #    journal: /var/log/signal-cli-json-rpc-1/out.log
+
+whatsapp: {}
+#  main: {}
 `;
 }
 

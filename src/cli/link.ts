@@ -8,16 +8,17 @@ import { bold, green, openOutput, red, yellow, type Output } from './output.ts';
 
 export function registerLink(program: Command): void {
   withConfig(program.command('link'))
-    .description('Link an account: shows the QR code to scan with the agency’s phone')
+    .description('Link an account: shows the code for the agency’s phone')
     .argument('<account>', 'its name in the config')
+    .option('--code', 'WhatsApp: a code to type into the phone instead of one to scan', false)
     .option('--json', 'each step as a line of JSON; the code’s content is a credential', false)
-    .action(async (account: string, options: ConfigOption & { json: boolean }) => {
+    .action(async (account: string, options: ConfigOption & { code: boolean; json: boolean }) => {
       const { config } = openDeployment(options);
       const output = openOutput(options.json);
       const stop = new AbortController();
       process.once('SIGINT', () => stop.abort());
       const { linkSteps } = await import('../main/link.ts');
-      const linked = await follow(linkSteps(config, account, stop.signal), output, account);
+      const linked = await follow(linkSteps(config, account, { code: options.code }, stop.signal), output, account);
       if (!linked) process.exitCode = 1;
     });
 }
@@ -59,7 +60,7 @@ async function follow(steps: AsyncIterable<LinkStep>, output: Output, account: s
           expected: 'a linked device',
           got: step.reason,
           where: `account ${account}`,
-          fix: 'see src/connectors/signal/README.md',
+          fix: 'see the README of its connector',
         });
     }
   }

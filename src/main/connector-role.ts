@@ -6,7 +6,6 @@ import type { Running } from '../base/run.ts';
 import { readSigningKey, readSymmetricKey } from '../base/secrets.ts';
 import type { ConnectorEvents, Session } from '../connectors/connector.ts';
 import { keepRunning } from '../connectors/run.ts';
-import { signal } from '../connectors/signal/index.ts';
 import type { Uplink } from '../queue/link.ts';
 import type { KeyId } from '../record/key.ts';
 import { signersOf } from '../record/manifest.ts';
@@ -15,6 +14,8 @@ import { Shipper } from '../spool/shipper.ts';
 import { Spool } from '../spool/spool.ts';
 import { volumeUsage, WatermarkGate } from '../spool/watermark.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { LinkDesk, linkDirectory } from './link-desk.ts';
+import { APPS_CAPTURED, MESSENGERS, type Messengers } from './messengers.ts';
 import { assertNamed, type Trusted } from './trusted.ts';
 
 export interface ConnectorRole {
@@ -23,6 +24,8 @@ export interface ConnectorRole {
   readonly uplink: (connector: KeyId) => Promise<Uplink>;
   readonly events: Events;
   readonly running: Running;
+  /** Other than the real ones: for tests. */
+  readonly messengers?: Messengers;
 }
 
 /** Opens the spool, ships what waits, gives every account its stream, and captures. */
@@ -53,11 +56,12 @@ export async function startConnector(role: ConnectorRole, parts: AsyncDisposable
   });
   await shipper.start();
   await attach.attachments.attach();
-  const sessions = openSessions(config, accounts, events);
+  const sessions = await openSessions(role, accounts);
   const housekeeping = new Housekeeping({ config, spool, accounts, sessions, events, clock: Date.now });
   parts.use(housekeeping);
   await housekeeping.start();
   for (const { session, backend } of sessions) runSession(session, backend, role, parts);
+  parts.use(new LinkDesk(linkDirectory(config), sessions, role.running.signal)).open();
   return housekeeping;
 }
 
@@ -108,20 +112,23 @@ export interface OpenSession {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-function openSessions(config: Config, attached: readonly AttachedAccount[], events: Events): OpenSession[] {
-  return Object.entries(config.signal).map(([backend, settings]) => {
-    const own = config.accounts.filter((entry) => entry.app === 'signal' && entry.backend === backend);
-    const labels = new Map(own.map((entry) => [entry.account, entry.name]));
-    const sinks = new Map(
-      own.map((entry) => [entry.account, (attached.find(({ name }) => name === entry.name) as AttachedAccount).sink]),
-    );
-    const session = signal.open(signal.parseConfig(settings), {
-      accounts: sinks,
-      clock: Date.now,
-      events: connectorEvents(events, labels, backend),
-    });
-    return { backend, session, labels };
-  });
+async function openSessions(role: ConnectorRole, attached: readonly AttachedAccount[]): Promise<OpenSession[]> {
+  const { config, events, messengers = MESSENGERS } = role;
+  const opened: OpenSession[] = [];
+  for (const app of APPS_CAPTURED) {
+    for (const [backend, settings] of Object.entries(config[app])) {
+      const own = config.accounts.filter((entry) => entry.app === app && entry.backend === backend);
+      // A Signal back end may bring messages of accounts that nobody configured, which is an alarm; a device without an account is nothing.
+      if (own.length === 0 && app === 'whatsapp') continue;
+      const labels = new Map(own.map((entry) => [entry.account, entry.name]));
+      const sinks = new Map(
+        own.map((entry) => [entry.account, (attached.find(({ name }) => name === entry.name) as AttachedAccount).sink]),
+      );
+      const deps = { accounts: sinks, clock: Date.now, events: connectorEvents(events, labels, backend) };
+      opened.push({ backend, labels, session: await messengers[app](settings, deps) });
+    }
+  }
+  return opened;
 }
 
 /** Accounts appear by their label only: the number stays behind this line. */

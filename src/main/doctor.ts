@@ -5,6 +5,7 @@ import { parseConfig } from '../connectors/signal/config.ts';
 import { fields, list, text } from '../connectors/signal/json.ts';
 import { Rest } from '../connectors/signal/rest.ts';
 import { inspectRedis } from '../queue/inspect-redis.ts';
+import { checkWhatsApp } from './check-whatsapp.ts';
 import { checkArchive, checkKeys, checkSpool, checkTrust, failed, type Check } from './checks.ts';
 import { redisAddress } from './redis.ts';
 
@@ -21,6 +22,7 @@ export async function examine(config: Config): Promise<Check[]> {
     ...(await checkArchive(config)),
     ...(await checkRedis(config)),
     ...(await checkSignal(config)),
+    ...(await checkWhatsApp(config)),
   ];
 }
 

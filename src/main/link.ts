@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Config } from '../base/config.ts';
 import { Failure } from '../base/failure.ts';
-import type { LinkStep } from '../connectors/connector.ts';
+import type { LinkOptions, LinkStep } from '../connectors/connector.ts';
 import { parseConfig } from '../connectors/signal/config.ts';
 import { linkAccount } from '../connectors/signal/link.ts';
 import { Rest } from '../connectors/signal/rest.ts';
+import { askDesk, linkDirectory } from './link-desk.ts';
 
 /**
- * Links an account of the config, without touching the spool: a running connector sees the account appear and records that its
- * archive begins. Throws `config/account-unknown`.
+ * Links an account of the config, without touching the spool. Signal: a running connector sees the account appear and records that its
+ * archive begins. WhatsApp: the running connector links, because the device is the connector itself. Throws `config/account-unknown`.
  */
-export function linkSteps(config: Config, name: string, signal: AbortSignal): AsyncIterable<LinkStep> {
+export function linkSteps(
+  config: Config,
+  name: string,
+  options: LinkOptions,
+  signal: AbortSignal,
+): AsyncIterable<LinkStep> {
   const account = config.accounts.find((entry) => entry.name === name);
   if (account === undefined) {
     throw new Failure('config/account-unknown', {
@@ -20,6 +26,7 @@ export function linkSteps(config: Config, name: string, signal: AbortSignal): As
       fix: 'add the account to the config',
     });
   }
+  if (account.app === 'whatsapp') return askDesk(linkDirectory(config), name, options, signal);
   const { api, deviceName, timeouts, intervals } = parseConfig(config.signal[account.backend]);
   const rest = new Rest({
     api,

@@ -5,12 +5,18 @@ import { runRole } from '../base/run.ts';
 import { InProcessLink } from '../queue/in-process.ts';
 import { startArchiver } from './archiver-role.ts';
 import { startConnector } from './connector-role.ts';
+import { MESSENGERS, type Messengers } from './messengers.ts';
 import { openArchive } from './stores.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
 
 /** All roles in one process, with a direct hand-over between them: no services, the same code. */
-export async function up(config: Config, events: Events, confirmedRetention: boolean): Promise<void> {
+export async function up(
+  config: Config,
+  events: Events,
+  confirmedRetention: boolean,
+  messengers: Messengers = MESSENGERS,
+): Promise<void> {
   const trusted = readTrusted(config);
   await runRole('up', events, async (running, parts) => {
     const store = parts.use(await openArchive(config.archive));
@@ -18,7 +24,7 @@ export async function up(config: Config, events: Events, confirmedRetention: boo
     const downlink = parts.use(link.downlink());
     parts.use(await startArchiver({ config, trusted, store, downlink, events, running, confirmedRetention }));
     await startConnector(
-      { config, trusted, events, running, uplink: async (connector) => link.uplink(connector) },
+      { config, trusted, events, running, messengers, uplink: async (connector) => link.uplink(connector) },
       parts,
     );
     events.started('up', VERSION);

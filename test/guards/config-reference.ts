@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { configSchema } from '../../src/base/config.ts';
 import { signalConfig } from '../../src/connectors/signal/config.ts';
+import { whatsappConfig } from '../../src/connectors/whatsapp/config.ts';
 
 // Writes docs/config.md from the schemas that read the config: `node test/guards/config-reference.ts`. A test compares.
 
@@ -68,6 +69,13 @@ Each is one signal-cli-rest-api in json-rpc mode. What they mean for capture is 
 [the connector's README](../src/connectors/signal/README.md).
 
 ${table(signalConfig)}
+
+## \`whatsapp\`: settings by name
+
+The connector is itself the linked device, so there is nothing to run beside it: \`whatsapp: { main: {} }\` is enough. What the
+settings mean for capture is explained in [the connector's README](../src/connectors/whatsapp/README.md).
+
+${table(whatsappConfig)}
 `;
 }
 

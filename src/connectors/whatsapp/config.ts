@@ -15,7 +15,6 @@ const timeouts = z.strictObject({
   connect: duration.prefault('20s').describe('For the connection and its handshake.'),
   query: duration.prefault('60s').describe('For each question to the server.'),
   download: duration.prefault('60s').describe('For files that the client fetches itself: app state.'),
-  qr: duration.prefault('60s').describe('How long the first QR code is shown; those after it for 20 s.'),
 });
 
 const intervals = z.strictObject({
@@ -52,7 +51,8 @@ export const whatsappConfig = z.strictObject({
       'As what the phone shows the archive in its list of linked devices. Desktops are given the full history.',
     ),
   version: z
-    .tuple([z.int().min(2), z.int().min(0), z.int().min(0)])
+    .string()
+    .regex(/^\d+\.\d+\.\d+$/, 'expected three numbers with dots between them')
     .optional()
     .describe('Version of WhatsApp Web to claim, should the built-in one count as outdated.'),
   limits: limits.prefault({}).describe('Bounds.'),

@@ -16,6 +16,7 @@ import type { AccountLane } from './lane.ts';
 import type { Learnt, Meaning } from './meaning.ts';
 import type { StanzaNode } from './normalise/input.ts';
 import type { Unread } from './reasons.ts';
+import { silenced } from './silence.ts';
 import { plainName, plainWeeks } from './state.ts';
 
 /** Where a ciphertext stands: found by the identity of its bytes, which the client passes on uncopied. */
@@ -47,7 +48,7 @@ const EMPTY_MESSAGE = Buffer.from([1]);
  */
 export function journalling(parts: JournalParts): SocketConfig['makeSignalRepository'] {
   return (auth, logger, lookUp) => {
-    const repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, gently(lookUp));
+    const repository = silenced(DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, gently(lookUp)));
     const journal = new Journal(parts, auth.keys as SignalKeyStoreWithTransaction);
     // The same keys of transactions as inside: a nested transaction takes no lock of its own.
     return {
@@ -85,6 +86,7 @@ class Journal {
     } catch (error) {
       // The store never rejects, so the ciphertext is bad, or its key is missing.
       await this.#parts.commit(this.#parts.meaning.stanza(source.node, unreadBy(error)));
+      this.#parts.lane.alarm('undecryptable');
       this.#parts.onAccounted(source);
       throw error;
     }

@@ -9,8 +9,8 @@ import type { Fence } from './fence.ts';
 import { isOf, linkedChange, numberOf } from './linking.ts';
 import { closeCodeOf } from './close-codes.ts';
 
-const SECOND_MS = 1000;
-/** The first code of a connection lives this much longer than those after it. */
+/** How long the client shows the first code of a connection, and those after it. */
+const FIRST_CODE_SECONDS = 60;
 const LATER_CODES_SECONDS = 20;
 const RESTART_REQUIRED = 515;
 /** How long a code that is typed is good for. */
@@ -89,16 +89,12 @@ class Pairing {
     if (qr !== undefined && this.#options.code === true) {
       if (this.#codes++ === 0) void this.#askForCode(connection);
     } else if (qr !== undefined) {
-      const expiresInSeconds = this.#codes++ === 0 ? this.#firstSeconds : LATER_CODES_SECONDS;
+      const expiresInSeconds = this.#codes++ === 0 ? FIRST_CODE_SECONDS : LATER_CODES_SECONDS;
       if (this.#codes > 1) this.#steps.push({ step: 'expired' });
       this.#steps.push({ step: 'show-qr', uri: qr, expiresInSeconds });
       this.#steps.push({ step: 'waiting' });
     }
     if (lastDisconnect !== undefined && closeCodeOf(lastDisconnect.error) === RESTART_REQUIRED) this.#paired = true;
-  }
-
-  get #firstSeconds(): number {
-    return Math.round(this.#run.parts.config.timeouts.qr / SECOND_MS);
   }
 
   async #askForCode(connection: Connection): Promise<void> {

@@ -5,7 +5,7 @@ import type { Context, DecryptedInput, StanzaInput, StanzaNode, Understood } fro
 import { historyMessage } from './normalise/history-message.ts';
 import { understandMessage } from './normalise/message.ts';
 import { notificationFrame, snapshotsIn, understandNotification } from './normalise/notifications.ts';
-import { encodeRaw, withPart, type RawDocument } from './normalise/raw.ts';
+import { encodeRaw, type RawDocument } from './normalise/raw.ts';
 import { receiptFrame, understandReceipt } from './normalise/receipts.ts';
 import { messageFrame, recipientsOf } from './normalise/stanza.ts';
 import { understandUnread } from './normalise/unread-message.ts';
@@ -33,7 +33,7 @@ export function normaliseDecrypted(input: DecryptedInput, context: Context): AtL
     if (bytes === null) return [understood(frame, unknown('padding'))];
     return understandMessage(frame, bytes).flatMap((meaning) => [
       understood(frame, withRecipients(context, node, meaning)),
-      ...(meaning.resent ?? []).flatMap((info) => resent(context, raw, info)),
+      ...(meaning.resent ?? []).flatMap((info) => resent(context, info)),
     ]);
   });
 }
@@ -64,10 +64,11 @@ export function normaliseStanza({ node, failure }: StanzaInput, context: Context
   });
 }
 
-/** A message that the phone sent again whole, in the form that history has. */
-function resent(context: Context, stanza: Uint8Array, info: Uint8Array): Understood[] {
+/** A message that the phone sent again whole, in the form that history has; the stanza is a record of its own. */
+function resent(context: Context, info: Uint8Array): Understood[] {
   const bytes = asField(1, info);
-  const raw = withPart(stanza, { is: 'history-message', bytes });
+  const parts = [{ is: 'history-message', bytes }] as const;
+  const raw = encodeRaw({ origin: 'history', facts: { resent: true }, stanza: null, parts });
   const { frame, meanings } = historyMessage(context, raw, null, bytes);
   return meanings.map(({ of = frame, ...meaning }) => understood(of, meaning));
 }

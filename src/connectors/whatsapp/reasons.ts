@@ -18,11 +18,14 @@ export type HealthReason =
 
 /** What a person should look at. */
 export type Alarm =
+  | 'attachment-mismatch'
+  | 'attachment-missing'
+  | 'attachment-oversized'
   | 'banned'
   | 'bot-message'
   | 'client-outdated'
   | 'frame-unreadable'
-  | 'intake-lost'
+  | 'history-lost'
   | 'multi-device-off'
   | 'not-linked'
   | 'not-understood'
@@ -33,11 +36,10 @@ export type Alarm =
   | 'replaced'
   | 'unaccounted'
   | 'undecryptable'
-  | 'unlinked'
-  | 'view-once';
+  | 'unlinked';
 
 /** Where a failure occurred that the session retries. */
-export type Trouble = 'app-state' | 'connection' | 'deliver' | 'frame' | 'link' | 'watch';
+export type Trouble = 'app-state' | 'attachment' | 'connection' | 'deliver' | 'frame' | 'history' | 'link' | 'watch';
 
 /** Why a `<message>` was not read. Stored in records: never rename. */
 export type Unread =

@@ -26,7 +26,7 @@ export function openSocket(parts: SocketParts): WASocket {
     waWebSocketUrl: wire.url,
     ...(agent === undefined ? {} : { agent }),
     browser: [config.device, 'Desktop', ''],
-    version: config.version ?? DEFAULT_CONNECTION_CONFIG.version,
+    version: versionOf(config.version),
     connectTimeoutMs: timeouts.connect,
     defaultQueryTimeoutMs: timeouts.query,
     keepAliveIntervalMs: intervals.keepAlive,
@@ -47,6 +47,12 @@ export function openSocket(parts: SocketParts): WASocket {
     placeholderResendCache: caches.placeholders,
     options: freshDeadlines(timeouts.download),
   });
+}
+
+function versionOf(version: string | undefined): SocketConfig['version'] {
+  if (version === undefined) return DEFAULT_CONNECTION_CONFIG.version;
+  const [first = 0, second = 0, third = 0] = version.split('.').map(Number);
+  return [first, second, third];
 }
 
 /** The client spreads these into every fetch, so each gets a deadline of its own; it has none itself. */

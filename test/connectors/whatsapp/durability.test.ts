@@ -32,6 +32,29 @@ describe('killed at the first line that could store a message (A)', () => {
   });
 });
 
+test('prints nothing of sessions and keys, however often sessions are opened and closed', async () => {
+  const world = await Killable.start();
+  const child = await world.spawn('capture-process.ts');
+  await world.emulator.send({ to: number, from: bob, message: { conversation: 'first' } });
+  const { id } = await world.emulator.send({
+    to: number,
+    from: bob,
+    message: { conversation: 'again' },
+    corrupt: true,
+  });
+  // The sender begins a new session, for which the old one is closed.
+  await expect
+    .poll(
+      async () => (await world.emulator.book(number)).filter((entry) => entry.id === id).map(({ state }) => state),
+      {
+        timeout: 20_000,
+      },
+    )
+    .toContain('receipted');
+  await exited(child, 'SIGTERM');
+  expect(world.printed.join('')).toBe('ready\n');
+});
+
 test(`killed ${ROUNDS} times under 50 messages a second, it lacks nothing it receipted, and has nothing twice`, async () => {
   const seed = Date.now() % 2 ** 31;
   console.log(`seed ${seed}`);

@@ -19,6 +19,8 @@ import { account, bob, carol, number, QUICK, startEmulator, wireOf } from './har
 /** A connector in a process of its own, with a real spool, and the server it captures from. */
 export class Killable {
   readonly emulator: WhatsAppEmulator;
+  /** What the latest process printed. */
+  readonly printed: string[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), 'whatsapp-kills-'));
   readonly #keys = newSpoolKeys();
   readonly #settings: CaptureSettings;
@@ -44,8 +46,11 @@ export class Killable {
     const file = join(this.#directory, 'settings.json');
     writeFileSync(file, JSON.stringify({ ...this.#settings, ...(dies === undefined ? {} : { dies }) }));
     const path = fileURLToPath(new URL(script, import.meta.url));
-    const child = spawn(process.execPath, [path, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [path, file], { stdio: ['ignore', 'pipe', 'pipe'] });
     onTestFinished(() => void child.kill('SIGKILL'));
+    this.printed.length = 0;
+    child.stdout.on('data', (bytes: Buffer) => this.printed.push(bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => this.printed.push(bytes.toString()));
     await once(child.stdout, 'data');
     return child;
   }
