@@ -111,6 +111,12 @@ export const FAILURES = {
   'signal/timeout': 'retry',
   'signal/unreachable': 'retry',
 
+  'whatsapp/history-unreadable': 'refuse',
+  'whatsapp/media-absent': 'refuse',
+  'whatsapp/media-damaged': 'refuse',
+  'whatsapp/media-no-address': 'refuse',
+  'whatsapp/media-oversized': 'refuse',
+  'whatsapp/media-unreachable': 'retry',
   'whatsapp/stopped': 'retry',
   'whatsapp/untrusted-wire': 'fatal',
 

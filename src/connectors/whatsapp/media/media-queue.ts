@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { SessionChange } from '../../connector.ts';
+import type { AccountLane } from '../lane.ts';
+import type { FollowUp } from '../meaning.ts';
+import type { StanzaNode, Understood } from '../normalise/input.ts';
+import { readAnswer, reuploadAnswerIn } from './reupload.ts';
+import { MediaSteps, type MediaStepParts } from './steps.ts';
+import { WorkQueue, type QueueOptions } from './work-queue.ts';
+import { decodeWork, encodeWork, worksOf, type MediaWork } from './work.ts';
+
+export interface MediaQueueParts extends MediaStepParts {
+  readonly queue: QueueOptions;
+  readonly clock: () => number;
+  readonly onLate: (account: string, holds: boolean) => void;
+  readonly onTrouble: (error: unknown) => void;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * Brings the files of captured messages into the archive: fetched from the media host, checked, sealed; asked for again where they are
+ * not there; lost, with a gap and an alarm, where nobody has them any more. Every file's state is in the spool.
+ */
+export class MediaQueue implements FollowUp {
+  readonly #queue: WorkQueue<MediaWork>;
+
+  constructor(parts: MediaQueueParts) {
+    const { clock, onLate, onTrouble, onFatal, queue: options } = parts;
+    this.#queue = new WorkQueue({
+      steps: new MediaSteps(parts),
+      options,
+      isLate: ({ phase, addedMs }, latestMs) => (phase === 'pending' || phase === 'asked') && addedMs <= latestMs,
+      clock,
+      onLate,
+      onTrouble,
+      onFatal,
+    });
+  }
+
+  /** Goes on with what an earlier run of the account left. */
+  resume(lane: AccountLane): void {
+    for (const name of lane.sink.sessionNames('media/')) {
+      const work = decodeWork(lane.sink.session(name));
+      if (work !== null) this.#queue.add(lane, work);
+    }
+  }
+
+  plan(lane: AccountLane, found: Understood): readonly SessionChange[] {
+    return this.#fresh(lane, found).map((work) => ({ name: work.name, value: encodeWork(work) }));
+  }
+
+  begin(lane: AccountLane, found: Understood): void {
+    for (const { name } of worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs)) {
+      const work = decodeWork(lane.sink.session(name));
+      if (work !== null) this.#queue.add(lane, work);
+    }
+    const answer = reuploadAnswerIn(found);
+    if (answer !== null) this.#answered(lane, answer);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#queue.run(signal);
+  }
+
+  /** A copy of a message lists files that are archived already, or on their way. */
+  #fresh(lane: AccountLane, found: Understood): MediaWork[] {
+    const works = worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs);
+    return works.filter(({ name, native }) => !lane.sink.has(native) && lane.sink.session(name) === null);
+  }
+
+  /**
+   * The answer changes memory only. Should the process end before the file is there, the phone is asked again; the acknowledgement of the
+   * answer does not wait for it.
+   */
+  #answered(lane: AccountLane, answer: StanzaNode): void {
+    for (const work of this.#queue.works(lane)) {
+      if (work.phase !== 'asked' || work.reupload === null) continue;
+      const read = readAnswer(answer, work.reupload, Buffer.from(work.key, 'base64'));
+      if (read === null || read.answer === 'again') continue;
+      const next: MediaWork =
+        read.answer === 'uploaded'
+          ? { ...work, phase: 'pending', path: read.path, uploads: work.uploads + 1 }
+          : { ...work, reupload: null, phase: 'pending' };
+      this.#queue.replace(lane, next);
+    }
+  }
+}
