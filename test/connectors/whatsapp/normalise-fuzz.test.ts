@@ -149,52 +149,6 @@ test('never throws on a real message with bytes changed', () => {
   );
 });
 
-/** A message in `levels` wrappers: each is a `FutureProofMessage` in an `ephemeralMessage`. */
-function nested(levels: number): Uint8Array {
-  const sizes: number[] = [];
-  const core = messageBytes({ conversation: 'in the middle' });
-  let length = core.length;
-  const prefixes: Buffer[] = [];
-  for (let n = 0; n < levels; n++) {
-    for (const key of [[0x0a], [0xc2, 0x02]]) {
-      const prefix = Buffer.from([...key, ...varint(length)]);
-      prefixes.push(prefix);
-      length += prefix.length;
-      sizes.push(length);
-    }
-  }
-  return Buffer.concat([...prefixes.toReversed(), core]);
-}
-
-function varint(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
-}
-
-test('reads a text in 100 wrappers', () => {
-  expect(decrypted(padded(nested(100)))[0]?.view).toMatchObject({
-    kind: 'message',
-    content: { text: 'in the middle' },
-  });
-});
-
-test.for([200, 5_000, 50_000])('keeps a message in %d wrappers and says that it is not understood', (levels) => {
-  const plaintext = padded(nested(levels));
-  const found = decrypted(plaintext);
-  expect(found[0]?.view.kind).toBe('unknown');
-  assertSound(found);
-  assertKept(plaintext, found);
-});
-
-test('keeps a text of 64 MiB whole, in the view and in the bytes', () => {
-  const length = 64 * 1024 * 1024;
-  const head = Buffer.from([0x0a, ...varint(length)]);
-  const plaintext = padded(Buffer.concat([head, Buffer.alloc(length, 'x')]));
-  const found = decrypted(plaintext);
-  const { view } = found[0] ?? {};
-  expect(view?.kind === 'message' ? view.content.text?.length : null).toBe(length);
-  assertKept(plaintext, found);
-});
-
 test('never throws on a history blob of any bytes, and keeps all of them', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (blob) => {

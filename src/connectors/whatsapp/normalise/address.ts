@@ -78,6 +78,15 @@ export function isSame(one: Person, other: Person): boolean {
   return (one.lid !== null && one.lid === other.lid) || (one.pn !== null && one.pn === other.pn);
 }
 
+/** Known to be two people: comparable addresses, and all of them differ. */
+export function isOther(context: Context, one: Person, another: Person): boolean {
+  const left = complete(context, one);
+  const right = complete(context, another);
+  const isLidOther = left.lid !== null && right.lid !== null && left.lid !== right.lid;
+  const isPnOther = left.pn !== null && right.pn !== null && left.pn !== right.pn;
+  return (isLidOther || isPnOther) && !isSame(left, right);
+}
+
 export function ownPerson(own: OwnAddresses): Person {
   return { lid: own.lid, pn: own.pn, other: null, device: null };
 }

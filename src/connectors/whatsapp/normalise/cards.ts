@@ -2,7 +2,7 @@
 import type { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import type { Content } from '../../../record/message.ts';
 import { documentFile, imageFile, videoFile, type MediaFile } from './media.ts';
-import { integer, text } from './plain.ts';
+import { integer, listed, text } from './plain.ts';
 import type { Spoken } from './spoken.ts';
 
 // Messages made of fixed parts, as businesses send them: every text that is shown is kept, in the order shown.
@@ -50,7 +50,7 @@ export function cardOf(member: string, message: proto.IMessage): Spoken | null {
 }
 
 function buttons(one: proto.Message.IButtonsMessage): Spoken {
-  const choices = (one.buttons ?? []).map(
+  const choices = listed(one.buttons).map(
     ({ buttonText, nativeFlowInfo }) => buttonText?.displayText ?? nativeFlowInfo?.name,
   );
   return {
@@ -61,9 +61,9 @@ function buttons(one: proto.Message.IButtonsMessage): Spoken {
 }
 
 function list(one: proto.Message.IListMessage): Spoken {
-  const rows = (one.sections ?? []).flatMap(({ title, rows: inner }) => [
+  const rows = listed(one.sections).flatMap(({ title, rows: inner }) => [
     title,
-    ...(inner ?? []).map((row) => [row.title, row.description].filter((part) => text(part) !== null).join(' – ')),
+    ...listed(inner).map((row) => [row.title, row.description].filter((part) => text(part) !== null).join(' – ')),
   ]);
   return {
     content: { text: text(one.description), card: card([one.title, one.footerText, one.buttonText], rows) },
@@ -76,7 +76,7 @@ function template(one: proto.Message.ITemplateMessage): Spoken {
   if (inner !== null && inner !== undefined) return { ...interactive(inner, 3), context: one.contextInfo };
   const hydrated = one.hydratedFourRowTemplate ?? one.hydratedTemplate;
   if (hydrated === null || hydrated === undefined) return fourRows(one);
-  const choices = (hydrated.hydratedButtons ?? []).map(
+  const choices = listed(hydrated.hydratedButtons).map(
     ({ quickReplyButton, urlButton, callButton }) => (quickReplyButton ?? urlButton ?? callButton)?.displayText,
   );
   return {
@@ -101,8 +101,8 @@ function fourRows({ fourRowTemplate, contextInfo }: proto.Message.ITemplateMessa
 
 function interactive(one: proto.Message.IInteractiveMessage, depth: number): Spoken {
   const { header, body, footer, nativeFlowMessage, carouselMessage } = one;
-  const cards = depth === 0 ? [] : (carouselMessage?.cards ?? []).map((inner) => interactive(inner, depth - 1));
-  const choices = (nativeFlowMessage?.buttons ?? []).map(
+  const cards = depth === 0 ? [] : listed(carouselMessage?.cards).map((inner) => interactive(inner, depth - 1));
+  const choices = listed(nativeFlowMessage?.buttons).map(
     ({ name, buttonParamsJson }) => labelIn(buttonParamsJson) ?? name,
   );
   const inner = cards.map(({ content }) => content);
@@ -138,8 +138,8 @@ function structured(one: proto.Message.IHighlyStructuredMessage): Spoken {
 }
 
 function paramsOf(one: proto.Message.IHighlyStructuredMessage | null | undefined): string[] {
-  const defaults = (one?.localizableParams ?? []).map((param) => param.default ?? '');
-  return [...(one?.params ?? []), ...defaults];
+  const defaults = listed(one?.localizableParams).map((param) => param.default ?? '');
+  return [...listed(one?.params), ...defaults];
 }
 
 function product(one: proto.Message.IProductMessage): Spoken {
@@ -171,7 +171,7 @@ function channelInvite(one: proto.Message.INewsletterAdminInviteMessage): Spoken
 }
 
 function pollResult(one: proto.Message.IPollResultSnapshotMessage): Spoken {
-  const votes = (one.pollVotes ?? []).map(
+  const votes = listed(one.pollVotes).map(
     ({ optionName, optionVoteCount }) => `${optionName ?? ''}: ${integer(optionVoteCount) ?? 0}`,
   );
   return { content: { text: text(one.name), card: card(votes) }, context: one.contextInfo };

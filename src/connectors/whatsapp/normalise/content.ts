@@ -15,7 +15,7 @@ import {
   videoFile,
   type MediaFile,
 } from './media.ts';
-import { decimal, integer, msOf, msOfSeconds, text } from './plain.ts';
+import { decimal, integer, listed, msOf, msOfSeconds, text } from './plain.ts';
 import { targetBy, targetOf, type Said } from './said.ts';
 import type { Spoken } from './spoken.ts';
 import { nameOf, wordOf } from './words.ts';
@@ -44,7 +44,7 @@ const SPEAKERS: Readonly<Record<string, Speaker>> = {
     one && { content: { contacts: [contactOf(one)] }, context: one.contextInfo },
   contactsArrayMessage: ({ contactsArrayMessage: one }) =>
     one && {
-      content: { text: text(one.displayName), contacts: (one.contacts ?? []).map(contactOf) },
+      content: { text: text(one.displayName), contacts: listed(one.contacts).map(contactOf) },
       context: one.contextInfo,
     },
   locationMessage: ({ locationMessage: one }) =>
@@ -132,11 +132,11 @@ function mentionsOf(
   said: string | null | undefined,
   context: proto.IContextInfo | null | undefined,
 ): Partial<Content> {
-  const people = (context?.mentionedJid ?? []).map((jid) => ({
+  const people = listed(context?.mentionedJid).map((jid) => ({
     ...rangeOf(said, addressOf(jid)?.user),
     party: partyOfJid(frame.context, jid),
   }));
-  const groups = (context?.groupMentions ?? []).map(({ groupJid, groupSubject }) => ({
+  const groups = listed(context?.groupMentions).map(({ groupJid, groupSubject }) => ({
     ...rangeOf(said, groupJid),
     party: { id: bareJid(groupJid), name: text(groupSubject) },
   }));
@@ -233,7 +233,7 @@ export function eventOf(one: proto.Message.IEventMessage): Partial<Content> {
 }
 
 function pollOf(one: proto.Message.IPollCreationMessage): Spoken {
-  const options = (one.options ?? []).map(({ optionName }) => optionName ?? '');
+  const options = listed(one.options).map(({ optionName }) => optionName ?? '');
   const poll = { question: one.name ?? '', multiple: one.selectableOptionsCount !== 1, options };
   return { content: { poll }, context: one.contextInfo };
 }

@@ -4,6 +4,12 @@ import type { View } from '../../../record/message.ts';
 
 const DEEPEST = 40;
 const MOST = 2 ** 53;
+const MOST_ITEMS = 50_000;
+
+/** Set where something was left out. */
+interface Limits {
+  isCut: boolean;
+}
 
 /** A 64-bit number as protobufjs gives it. */
 interface Wide {
@@ -15,15 +21,24 @@ interface Wide {
 
 /** Senders choose every string and number: what canonical JSON cannot hold is replaced here, once, for every view. */
 export function plainView(view: View): View {
-  return plain(view, DEEPEST) as unknown as View;
+  const limits = { isCut: false };
+  const plainest = plain(view, DEEPEST, limits) as unknown as View;
+  return limits.isCut
+    ? { ...plainest, unread: [...(plainest.unread ?? []), `lists over ${MOST_ITEMS} items`] }
+    : plainest;
+}
+
+/** What senders may make long: what lies beyond is in the bytes only, and {@link plainView} says so. */
+export function listed<T>(list: readonly T[] | null | undefined): readonly T[] {
+  return (list ?? []).slice(0, MOST_ITEMS + 1);
 }
 
 /** Any value as canonical JSON: bytes as base64, wide integers as text, lone surrogates replaced, cycles and depths cut off. */
 export function plainJson(value: unknown): Json {
-  return plain(value, DEEPEST) ?? null;
+  return plain(value, DEEPEST, { isCut: false }) ?? null;
 }
 
-function plain(value: unknown, depth: number): Json | undefined {
+function plain(value: unknown, depth: number, limits: Limits): Json | undefined {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? value : value.toWellFormed();
@@ -34,23 +49,26 @@ function plain(value: unknown, depth: number): Json | undefined {
     case 'bigint':
       return String(value);
     case 'object':
-      return value === null ? null : compound(value, depth - 1);
+      return value === null ? null : compound(value, depth - 1, limits);
     default:
       return undefined;
   }
 }
 
-function compound(value: object, depth: number): Json {
+function compound(value: object, depth: number, limits: Limits): Json {
   if (depth < 0) return 'too deep';
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (Array.isArray(value)) return value.map((item: unknown) => plain(item, depth) ?? null);
+  if (Array.isArray(value)) {
+    if (value.length > MOST_ITEMS) limits.isCut = true;
+    return value.slice(0, MOST_ITEMS).map((item: unknown) => plain(item, depth, limits) ?? null);
+  }
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.getTime();
-  if (value instanceof Map) return [...value].map((pair) => plain(pair, depth) ?? null);
-  if (value instanceof Set) return [...value].map((item) => plain(item, depth) ?? null);
+  if (value instanceof Map) return [...value].map((pair) => plain(pair, depth, limits) ?? null);
+  if (value instanceof Set) return [...value].map((item) => plain(item, depth, limits) ?? null);
   if (isWide(value)) return integer(value) ?? value.toString();
   const members: Record<string, Json> = Object.create(null) as Record<string, Json>;
   for (const [name, member] of Object.entries(value)) {
-    const one = plain(member, depth);
+    const one = plain(member, depth, limits);
     if (one !== undefined) members[name.toWellFormed()] = one;
   }
   return { ...members };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { gunzipSync } from 'node:zlib';
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
-import { bareJid, isSame, keyOf, partyOf } from './address.ts';
+import { bareJid, isOther, isOwn, isSame, keyOf, partyOf } from './address.ts';
 import { editMeaning } from './edit.ts';
 import { refKey, unknown, type Meaning } from './frame.ts';
 import type { AddressPair, HistorySource } from './input.ts';
@@ -19,9 +19,21 @@ const HISTORY_PATHS = [
   [31, 2, 12, 6],
 ] as const;
 
+const OWN_ONLY: ReadonlySet<number | null | undefined> = new Set([
+  Type.HISTORY_SYNC_NOTIFICATION,
+  Type.APP_STATE_SYNC_KEY_SHARE,
+  Type.LID_MIGRATION_MAPPING_SYNC,
+  Type.PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE,
+]);
+
 /** What clients tell each other beside what people say: revocations, edits, timers, keys, history. */
 export function understandProtocol(said: Said): Meaning[] {
   const one = said.message.protocolMessage ?? {};
+  const { context, sender } = said.frame;
+  // History, addresses and messages given again are believed of the owner's own devices alone.
+  if (OWN_ONLY.has(one.type) && !isOwn(context.own, sender)) {
+    return [unknown(`${wordOf(nameOf(Type, one.type))} of another account`)];
+  }
   switch (one.type) {
     case Type.REVOKE:
       return revoked(said, one);
@@ -54,7 +66,11 @@ function sync({ type }: proto.Message.IProtocolMessage): Meaning {
 /** A group's admin may revoke what others wrote: then the key names another author than the sender. */
 function revoked({ frame }: Said, { key }: proto.Message.IProtocolMessage): Meaning[] {
   return about('revocation', targetOf(frame, key), ({ ref, author }) => {
-    const by = keyOf(author) === '' || isSame(author, frame.sender) ? 'sender' : 'admin';
+    const isAnothers =
+      keyOf(author) !== '' && !isSame(author, frame.sender) && isOther(frame.context, author, frame.sender);
+    // There are no admins elsewhere: clients show nothing of it.
+    if (isAnothers && frame.chat?.type !== 'group') return unknown('revocation of what another wrote');
+    const by = isAnothers ? 'admin' : 'sender';
     return { body: { kind: 'delete', target: ref, by }, revision: `${by}/${refKey(ref)}` };
   });
 }

@@ -10,6 +10,9 @@ import { open, type Recalled, type SealedUse } from './secrets.ts';
 import { unwrap } from './unwrap.ts';
 import { nameOf, wordOf } from './words.ts';
 
+/** Polls have twelve. */
+const MOST_OPTIONS = 1000;
+
 interface SealedFields {
   readonly encPayload?: Uint8Array | null;
   readonly encIv?: Uint8Array | null;
@@ -86,9 +89,9 @@ function opened(
 
 /** Options are named by hash: positions are told where the poll is remembered, the hashes where it is not. */
 function voteMeaning({ target, bytes, recalled }: Contents, sentAtMs: number | null): Meaning {
-  const hashes = proto.Message.PollVoteMessage.decode(bytes).selectedOptions.map((hash) =>
-    Buffer.from(hash).toString('hex'),
-  );
+  const hashes = proto.Message.PollVoteMessage.decode(bytes)
+    .selectedOptions.slice(0, MOST_OPTIONS)
+    .map((hash) => Buffer.from(hash).toString('hex'));
   const body = voteBody(target, hashes, recalled.options);
   return { body, revision: `${refKey(target.ref)}/${hashes.join(' ')}/${sentAtMs ?? ''}`, sentAtMs };
 }

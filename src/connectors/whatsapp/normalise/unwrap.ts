@@ -50,25 +50,38 @@ const DEEPEST = 128;
 /** Stands for what lies too deep: no member of this name exists, so it is understood as unknown. */
 const TOO_DEEP = 'nested too deep';
 
+/** Honest messages have one. Each becomes a record with all the bytes, so that their number must not be the sender's choice. */
+const MOST_MEMBERS = 16;
+
+const TOO_MANY = 'more members than are read';
+
 /** Every member that says something, out of however many wrappers. */
 export function unwrap(message: proto.IMessage, outer: proto.IMessageContextInfo = {}): Unwrapped[] {
-  return unwrapInto(message, outer, new Set(), DEEPEST);
+  const found: Unwrapped[] = [];
+  unwrapInto(found, message, outer, new Set(), DEEPEST);
+  const [last] = found.splice(MOST_MEMBERS);
+  return last === undefined ? found : [...found, { ...last, member: TOO_MANY }];
 }
 
 function unwrapInto(
+  found: Unwrapped[],
   message: proto.IMessage,
   outer: proto.IMessageContextInfo,
   wrappers: ReadonlySet<string>,
   depth: number,
-): Unwrapped[] {
+): void {
+  if (found.length > MOST_MEMBERS) return;
   const info = { ...outer, ...message.messageContextInfo };
-  if (depth === 0) return [{ member: TOO_DEEP, message, info, wrappers }];
-  return Object.keys(message).flatMap((member): Unwrapped[] => {
-    if (CIRCUMSTANCES.has(member)) return [];
+  if (depth === 0) {
+    found.push({ member: TOO_DEEP, message, info, wrappers });
+    return;
+  }
+  for (const member of Object.keys(message)) {
+    if (CIRCUMSTANCES.has(member)) continue;
     const inner = WRAPPERS.has(member) ? wrapped(message, member) : null;
-    if (inner === null) return [{ member, message, info, wrappers }];
-    return unwrapInto(inner, info, new Set([...wrappers, member]), depth - 1);
-  });
+    if (inner === null) found.push({ member, message, info, wrappers });
+    else unwrapInto(found, inner, info, new Set([...wrappers, member]), depth - 1);
+  }
 }
 
 function wrapped(message: proto.IMessage, member: string): proto.IMessage | null {

@@ -18,8 +18,15 @@ const FIXED32 = 5;
 const MOST_PATHS = 64;
 const DEEPEST = 100;
 
-/** Fields in the order they lie in. Null where the bytes are not a protobuf message. Groups are not: WhatsApp has none. */
-export function wireFields(bytes: Uint8Array): WireField[] | null {
+/** Far above what clients write; somebody else's message must not make this process run out of memory. */
+const MOST_FIELDS = 1_000_000;
+const MOST_COMPARED = 50_000;
+
+/**
+ * Fields in the order they lie in. Null where the bytes are not a protobuf message, or one of more fields than `most`. Groups are not
+ * read: WhatsApp has none.
+ */
+export function wireFields(bytes: Uint8Array, most = MOST_FIELDS): WireField[] | null {
   const fields: WireField[] = [];
   let at = 0;
   while (at < bytes.length) {
@@ -29,6 +36,7 @@ export function wireFields(bytes: Uint8Array): WireField[] | null {
     const number = Math.floor(key.value / 8);
     const range = valueRange(bytes, key.end, type);
     if (number === 0 || range === null || range.end > bytes.length) return null;
+    if (fields.length >= most) return null;
     fields.push({ number, type, start: at, ...range });
     at = range.end;
   }
@@ -75,15 +83,17 @@ export function unreadPaths(bytes: Uint8Array, again: Uint8Array): string[] {
 
 function compare(bytes: Uint8Array, again: Uint8Array, prefix: string, found: string[], depth: number): void {
   if (depth === 0 || found.length >= MOST_PATHS || Buffer.compare(bytes, again) === 0) return;
-  const left = wireFields(bytes);
-  const right = wireFields(again);
+  const left = wireFields(bytes, MOST_COMPARED);
+  const right = wireFields(again, MOST_COMPARED);
   if (left === null || right === null) {
     // Not comparable, and not the same: text that is not UTF-8, mostly.
-    found.push(prefix.slice(0, -1));
+    found.push(prefix === '' ? '*' : prefix.slice(0, -1));
     return;
   }
+  const decoded = grouped(right);
   for (const [number, ours] of grouped(left)) {
-    const theirs = grouped(right).get(number) ?? [];
+    if (found.length >= MOST_PATHS) return;
+    const theirs = decoded.get(number) ?? [];
     const path = `${prefix}${number}`;
     const isScalarList = ours.length !== theirs.length && isPackable(ours, theirs);
     if (theirs.length < ours.length && !isScalarList) found.push(path);
