@@ -44,7 +44,7 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     const { followEvery } = need(config.reader, 'reader', 'reading');
     const made = await indexerParts(config, options, parts);
     events.started('read', VERSION);
-    let indexer = await Indexer.open(made);
+    const indexer = await Indexer.open(made);
     let records = (await made.db.state())?.records ?? 0;
     while (!signal.aborted) {
       try {
@@ -54,8 +54,6 @@ export async function readOn(config: Config, events: Events, options: ReadOption
       } catch (error) {
         if (!isFailure(error, 'retry')) throw error;
         events.trouble('read', codeOf(error));
-        // Where it stands is what the index holds, not how far this look came.
-        indexer = await Indexer.open(made);
       }
       await sleep(followEvery, undefined, { signal }).catch(() => undefined);
     }

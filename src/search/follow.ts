@@ -85,7 +85,7 @@ export async function* follow(
     const end = loaded.segment.head.first + loaded.segment.head.entries;
     const isPublished = published !== null && end <= published.size;
     const next = isPublished ? undefined : await ahead[0];
-    if (!isPublished && next === undefined) return;
+    if (!isPublished && next === undefined) break;
     if (leafOfKey(key) !== loaded.segment.head.first) throw broken(key, 'the segment of this place', 'another');
     const verified = cursor.take(loaded.segment);
     if (published !== null) {
@@ -94,9 +94,19 @@ export async function* follow(
       }
       cursor.assertRoot(published, checkpointKey(trust.origin));
     }
-    if (next !== undefined) cursor.assertRoot(cursor.openNote(next.segment.head.checkpoint, key), key);
+    if (next !== undefined) {
+      const carried = cursor.openNote(next.segment.head.checkpoint, key);
+      if (carried.size !== end)
+        throw broken(key, `a checkpoint of ${end} leaves in the next segment`, `of ${carried.size}`);
+      cursor.assertRoot(carried, key);
+    }
     const { packs, bytes, segmentBytes } = loaded;
     yield { verified, packs, bytes, segmentBytes };
+  }
+  // It was read before the listing was taken: what it covers was there.
+  const { size } = cursor.position;
+  if (published !== null && published.size > size) {
+    throw broken(segmentKey(trust.origin, size), `segments up to leaf ${published.size}`, `none from leaf ${size} on`);
   }
 }
 

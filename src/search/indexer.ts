@@ -35,7 +35,7 @@ export interface IndexProgress {
 export class Indexer {
   readonly #parts: IndexerParts;
   readonly #opener: RecordOpener;
-  readonly #cursor: LogCursor;
+  #cursor: LogCursor;
 
   private constructor(parts: IndexerParts, cursor: LogCursor) {
     this.#parts = parts;
@@ -59,6 +59,17 @@ export class Indexer {
 
   /** One look at the archive. Resolves when everything that a signed checkpoint covers by then is in the index. */
   async catchUp(signal?: AbortSignal): Promise<IndexState | null> {
+    try {
+      return await this.#look(signal);
+    } catch (error) {
+      // Where it stands is what the index holds, not how far this look came.
+      const { db, trust } = this.#parts;
+      this.#cursor = new LogCursor(trust, (await db.state())?.position ?? startOf(trust.origin));
+      throw error;
+    }
+  }
+
+  async #look(signal?: AbortSignal): Promise<IndexState | null> {
     const { reader, trust, db, onProgress } = this.#parts;
     const found = await survey(reader, trust, this.#cursor);
     let named = -1;
