@@ -9,6 +9,7 @@ import { encodeJob, type SealedRecord } from '../src/queue/job.ts';
 import type { Downlink } from '../src/queue/link.ts';
 import { signBatch } from '../src/record/batch.ts';
 import { startRedis } from '../test/services/redis.ts';
+import { atLeast, median, noted, tell, type Figure } from './figures.ts';
 
 const ROUNDS = 6;
 const BATCHES = 2000;
@@ -17,6 +18,7 @@ const RECORD_BYTES = 969;
 const LINE_BYTES = 420;
 const IN_FLIGHT = 8;
 const CONCURRENCY = 16;
+const TARGET = 0.5;
 const CONNECTOR = '00112233445566778899aabbccddeeff';
 
 interface Job {
@@ -106,10 +108,6 @@ async function measure(contender: Contender, jobs: readonly Job[]): Promise<read
   return [sent, perSecond(takingFrom)];
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 const jobs = makeJobs();
 await using redis = await startRedis();
 const contenders = {
@@ -132,14 +130,16 @@ const kib = Math.round((jobs[0]?.text.length ?? 0) / 1024);
 console.log(
   `${BATCHES} batches of ${RECORDS} records of ${RECORD_BYTES} bytes (${kib} KiB each), ${ROUNDS} rounds, medians`,
 );
-const [bareIn = 1, bareOut = 1] = [0, 1].map((side) =>
-  median((rates.get('bare BullMQ') ?? []).map((one) => one[side] ?? 0)),
-);
-for (const [name, all] of rates) {
-  const [sent = 0, taken = 0] = [0, 1].map((side) => median(all.map((one) => one[side] ?? 0)));
-  const figures = [
-    `in ${Math.round(sent)}/s (× ${(sent / bareIn).toFixed(2)})`,
-    `out ${Math.round(taken)}/s (× ${(taken / bareOut).toFixed(2)})`,
-  ];
-  console.log(`${name.padEnd(12)} records ${figures.join('  ')}`);
-}
+const sides = (name: string): readonly [number, number] => {
+  const all = rates.get(name) ?? [];
+  return [median(all.map(([sent]) => sent)), median(all.map(([, taken]) => taken))];
+};
+const [bareIn, bareOut] = sides('bare BullMQ');
+const [oursIn, oursOut] = sides('our links');
+const figures: Figure[] = [
+  noted('bare BullMQ, same batches', `in ${Math.round(bareIn)} records/s, out ${Math.round(bareOut)} records/s`),
+  noted('our links', `in ${Math.round(oursIn)} records/s, out ${Math.round(oursOut)} records/s`),
+  atLeast('ratio in', oursIn / bareIn, TARGET),
+  atLeast('ratio out', oursOut / bareOut, TARGET),
+];
+tell(figures);

@@ -10,6 +10,7 @@ import { type Exchange, type HttpFaultProxy, startFaultProxy } from '../test/fau
 import { createLockedBucket, startCeph, type CephServer } from '../test/services/ceph.ts';
 import { ArchiverKit, archiverOptions, CLASS, OTHER_CLASS, Told } from '../test/support/archiver-kit.ts';
 import type { SentStream } from '../test/support/batch-sender.ts';
+import { noted, tell, type Figure } from './figures.ts';
 
 const CLASSES = [CLASS, OTHER_CLASS, 'third', 'fourth'];
 const KINDS = ['PUT', 'LIST', 'HEAD', 'GET'] as const;
@@ -109,7 +110,7 @@ function row(cells: readonly (string | number)[]): void {
   );
 }
 
-function tell(name: string, { perFlush, perHeads, perPackReadBack }: Measured): void {
+function show(name: string, { perFlush, perHeads, perPackReadBack }: Measured): void {
   console.log(`\n${name}\nmeasured, requests`);
   row(['', ...KINDS]);
   for (const [index, counts] of perFlush.entries()) row([`${index + 1} class`, ...KINDS.map((kind) => counts[kind])]);
@@ -141,9 +142,13 @@ async function run(name: string, ceph: CephServer, proxy: HttpFaultProxy): Promi
   const { region, accessKeyId, secretAccessKey } = ceph;
   const place = { endpoint: proxy.url, region, bucket, prefix: '', pathStyle: true, maxRetainDays: 20 * 366 };
   await using store = await openS3Store({ ...place, credentials: { accessKeyId, secretAccessKey } });
-  tell(`${name} (create-once by ${store.abilities.create})`, await measure(proxy, store));
+  const measured = await measure(proxy, store);
+  show(`${name} (create-once by ${store.abilities.create})`, measured);
+  const [one] = measured.perFlush;
+  figures.push(noted(`a flush of one class, ${name}`, KINDS.map((kind) => `${one?.[kind] ?? 0} ${kind}`).join(', ')));
 }
 
+const figures: Figure[] = [];
 await using ceph = await startCeph();
 {
   await using plain = await startFaultProxy(ceph.endpoint);
@@ -153,3 +158,4 @@ await using ceph = await startCeph();
   await using modern = await startModernS3(ceph.endpoint);
   await run('a server of today', ceph, modern);
 }
+tell(figures);

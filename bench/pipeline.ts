@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Message to receipt: captured, sealed, spooled with an fsync, through Redis, checked, packed, written to a directory with an fsync, signed,
+// proven back and marked archived. Beside it bare BullMQ: each sealed message as a job of its own, put in and taken out, and nothing
+// else. Both in one process, in turns, against one Redis. Run: npx node bench/pipeline.ts
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Queue, Worker } from 'bullmq';
+import { Archiver } from '../src/archive/archiver.ts';
+import { openDirStore } from '../src/archive/dir-store.ts';
+import { BullmqDownlink } from '../src/queue/bullmq-downlink.ts';
+import { BullmqUplink } from '../src/queue/bullmq-uplink.ts';
+import { openManifest, signersOf, signManifest } from '../src/record/manifest.ts';
+import { Attachments } from '../src/spool/attach.ts';
+import { Shipper } from '../src/spool/shipper.ts';
+import { Spool } from '../src/spool/spool.ts';
+import { WatermarkGate, WATERMARKS } from '../src/spool/watermark.ts';
+import { startRedis } from '../test/services/redis.ts';
+import { SCHEDULES, Told } from '../test/support/archiver-kit.ts';
+import { CLASS, LOG_KEY, MANIFEST, message, secret } from '../test/support/spool-parts.ts';
+import { ARCHIVER, CONNECTOR, LOG, ORIGIN, ROOT } from '../test/vectors/keys.ts';
+import { atLeast, median, noted, tell } from './figures.ts';
+
+const ROUNDS = 5;
+const RECORDS = 12_000;
+const ACCOUNTS = 8;
+const IN_FLIGHT = 64;
+const CONCURRENCY = 16;
+const RAW_BYTES = 420;
+/** A sealed message of that size: header, body, and what JSON makes of them. */
+const JOB_BYTES = 1700;
+const TARGET = 0.5;
+
+/** Runs `work` for each number, so many at a time. */
+async function inFlight(count: number, work: (no: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async () => {
+      for (let no = next++; no < count; no = next++) await work(no);
+    }),
+  );
+}
+
+interface Timed {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+}
+
+async function timed(work: () => Promise<void>): Promise<Timed> {
+  const startedMs = performance.now();
+  const cpu = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { perSecond: (RECORDS * 1000) / (performance.now() - startedMs), cpuUs: (user + system) / RECORDS };
+}
+
+async function bare(port: number): Promise<Timed> {
+  const connection = { host: '127.0.0.1', port };
+  await using parts = new AsyncDisposableStack();
+  const queue = parts.adopt(new Queue('bare', { connection }), (one) => one.close());
+  const { promise: allTaken, resolve } = Promise.withResolvers<void>();
+  let taken = 0;
+  const take = async (): Promise<void> => void ((taken += 1) === RECORDS && resolve());
+  const worker = { connection: { ...connection, maxRetriesPerRequest: null }, concurrency: CONCURRENCY };
+  await parts.adopt(new Worker('bare', take, worker), (one) => one.close()).waitUntilReady();
+  const text = 'x'.repeat(JOB_BYTES);
+  return await timed(async () => {
+    await inFlight(RECORDS, (no) => queue.add('j', text, { jobId: `m-${no}`, removeOnComplete: true }));
+    await allTaken;
+  });
+}
+
+const fail = (error: unknown): void => {
+  console.error(error);
+  process.exitCode = 1;
+};
+const complain = (what: string, code: string): void => console.error(what, code);
+const manifest = signManifest(MANIFEST, ROOT.privateKey);
+const archivers = signersOf(openManifest(manifest, ROOT.key, ORIGIN), 'archiver');
+
+async function openSpool(directory: string): Promise<Spool> {
+  return Spool.open({
+    directory,
+    origin: ORIGIN,
+    manifest: MANIFEST,
+    logKey: LOG_KEY,
+    signingKey: CONNECTOR.privateKey,
+    hostKey: secret('host'),
+    deploymentKey: secret('deployment'),
+    clock: Date.now,
+    gate: () =>
+      new WatermarkGate(
+        async () => ({ used: 1, total: 10 }),
+        WATERMARKS,
+        () => undefined,
+      ),
+    onFatal: fail,
+    events: { doubtful: () => undefined },
+  });
+}
+
+function startArchiver(directory: string, downlink: BullmqDownlink): Promise<Archiver> {
+  return openDirStore(join(directory, 'archive')).then((store) =>
+    Archiver.start({
+      store,
+      downlink,
+      origin: ORIGIN,
+      root: ROOT.key,
+      logKey: LOG_KEY,
+      keys: { log: LOG.privateKey, archiver: ARCHIVER.privateKey, archiverPublic: ARCHIVER.key },
+      manifest,
+      schedules: SCHEDULES,
+      confirmedRetention: true,
+      rhythm: { maxBytes: 4 * 2 ** 20, maxDelayMs: 200 },
+      headsEveryMs: 86_400_000,
+      readBackAfterMs: 3_600_000,
+      clock: Date.now,
+      events: new Told(),
+      onFatal: fail,
+    }),
+  );
+}
+
+async function whole(port: number, round: number): Promise<Timed> {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  await using parts = new AsyncDisposableStack();
+  parts.defer(() => rmSync(directory, { recursive: true }));
+  const options = {
+    redis: { host: '127.0.0.1', port, prefix: `whole-${round}` },
+    events: { trouble: complain },
+    onBroken: fail,
+  };
+  const downlink = parts.use(new BullmqDownlink({ ...options, concurrency: CONCURRENCY }));
+  parts.use(await startArchiver(directory, downlink));
+  const spool = parts.use(await openSpool(join(directory, 'spool')));
+  const uplink = parts.use(new BullmqUplink({ ...options, connector: spool.keyId }));
+  const accounts = Array.from({ length: ACCOUNTS }, (_, no) => ({
+    app: 'signal' as const,
+    name: `account-${no}`,
+    sink: spool.account('signal', `account-${no}`, CLASS),
+  }));
+  const shipper = parts.use(
+    new Shipper({
+      spool,
+      uplink,
+      signingKey: CONNECTOR.privateKey,
+      archivers,
+      clock: Date.now,
+      againAfterMs: 30_000,
+      events: {
+        shipped: () => undefined,
+        archived: () => undefined,
+        refused: (code) => complain('refused', code),
+        trouble: complain,
+      },
+      onDoubt: async () => complain('doubt', 'of a stream'),
+    }),
+  );
+  await shipper.start();
+  await new Attachments(spool, shipper, accounts, Date.now, { streamOpened: () => undefined }).attach();
+  const raw = Buffer.alloc(RAW_BYTES, 'bring the binder at 14:30 ');
+  return await timed(async () => {
+    await inFlight(RECORDS, async (no) => accounts[no % ACCOUNTS]?.sink.deliver([message(String(no), { raw })]));
+    while (spool.backlog() > 0) await sleep(5);
+  });
+}
+
+await using redis = await startRedis();
+const ours: Timed[] = [];
+const theirs: Timed[] = [];
+for (let round = 0; round < ROUNDS; round += 1) {
+  const turns = [
+    async () => ours.push(await whole(redis.port, round)),
+    async () => theirs.push(await bare(redis.port)),
+  ];
+  for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
+  await redis.flushall();
+}
+const ratio = median(ours.map(({ perSecond }, at) => perSecond / (theirs[at]?.perSecond ?? 1)));
+const shown = (all: readonly Timed[]): string =>
+  `${Math.round(median(all.map(({ perSecond }) => perSecond)))} messages/s, ${Math.round(median(all.map(({ cpuUs }) => cpuUs)))} µs of this process each`;
+console.log(`${ROUNDS} rounds of ${RECORDS} messages, ${ACCOUNTS} accounts, ${IN_FLIGHT} in flight; medians`);
+tell([
+  noted('message to receipt', shown(ours)),
+  noted('bare BullMQ, a job a message', shown(theirs)),
+  atLeast('ratio to bare BullMQ', ratio, TARGET),
+]);
