@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { byteSize, duration } from '../../base/duration.ts';
 import { Failure } from '../../base/failure.ts';
+import { mediaConfig } from './media/config.ts';
 
 const limits = z.strictObject({
   pending: byteSize
@@ -59,6 +60,7 @@ export const whatsappConfig = z.strictObject({
   timeouts: timeouts.prefault({}).describe('How long to wait.'),
   intervals: intervals.prefault({}).describe('How often.'),
   thresholds: thresholds.prefault({}).describe('From when on something counts.'),
+  media: mediaConfig.prefault({}).describe('Files of messages, and history.'),
 });
 
 export type WhatsAppConfig = z.output<typeof whatsappConfig>;

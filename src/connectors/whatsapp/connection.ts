@@ -2,7 +2,7 @@
 import {
   areJidsSameUser,
   jidDecode,
-  jidNormalizedUser,
+  type BinaryNode,
   type ConnectionState,
   type WASocket,
 } from '@whiskeysockets/baileys';
@@ -20,7 +20,7 @@ import { journalling, type Source } from './journal.ts';
 import { SpoolKeyStore } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import { Meaning, type FollowUp, type Learnt, type Normalise } from './meaning.ts';
-import type { OwnAddresses, StanzaNode } from './normalise/input.ts';
+import type { AddressPair, OwnAddresses, StanzaNode } from './normalise/input.ts';
 import { openSocket } from './socket.ts';
 import { courseOf, hashOf } from './stanza.ts';
 import { plainName, plainWeeks } from './state.ts';
@@ -57,6 +57,7 @@ export class Connection {
   readonly #parts: ConnectionParts;
   readonly #sources = new WeakMap<Uint8Array, Source>();
   #isFlushing = false;
+  #isOpen = false;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -83,6 +84,7 @@ export class Connection {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ended = promise;
     this.socket.ev.on('connection.update', (update) => {
+      this.#isOpen = update.connection === 'open' || (this.#isOpen && update.connection === undefined);
       parts.onUpdate(update);
       if (update.connection === 'close') resolve(closeCodeOf(update.lastDisconnect?.error));
     });
@@ -90,8 +92,23 @@ export class Connection {
   }
 
   get own(): OwnAddresses {
-    const { me } = this.#parts.credentials.value;
-    return { pn: jidNormalizedUser(me?.id), lid: me?.lid === undefined ? null : jidNormalizedUser(me.lid) };
+    return this.#parts.credentials.own;
+  }
+
+  /** Something that goes to the owner's own devices only. False if the account is not logged in. */
+  async tellPhone(node: StanzaNode): Promise<boolean> {
+    if (!this.#isOpen || this.#parts.fence.hasFallen) return false;
+    try {
+      await this.socket.sendNode(node as BinaryNode);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whom the history says to be one person, for the client's own table. Known again from the next message if it fails. */
+  async tellPairs(pairs: readonly AddressPair[]): Promise<void> {
+    if (this.#isOpen) await this.socket.signalRepository.lidMapping.storeLIDPNMappings([...pairs]);
   }
 
   /** Resolves once it is durable; not at all if the connection ends before. */

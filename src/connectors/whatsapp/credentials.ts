@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { BufferJSON, initAuthCreds, type AuthenticationCreds } from '@whiskeysockets/baileys';
+import { BufferJSON, initAuthCreds, jidNormalizedUser, type AuthenticationCreds } from '@whiskeysockets/baileys';
 import type { AccountSink, SessionChange } from '../connector.ts';
+import type { OwnAddresses } from './normalise/input.ts';
 
 /**
  * The device's identity and counters. The client changes the object in place and says so afterwards; whatever becomes durable next takes
@@ -28,6 +29,11 @@ export class Credentials {
   /** Linked: the phone has signed this device. */
   get isLinked(): boolean {
     return this.value.me !== undefined && this.value.account !== undefined;
+  }
+
+  get own(): OwnAddresses {
+    const { me } = this.value;
+    return { pn: jidNormalizedUser(me?.id), lid: me?.lid === undefined ? null : jidNormalizedUser(me.lid) };
   }
 
   /** The client does not say which members it has changed. */

@@ -2,10 +2,14 @@
 import type { Connector } from '../connector.ts';
 import { parseConfig, type WhatsAppConfig } from './config.ts';
 import type { Normalise } from './meaning.ts';
-import { normaliseDecrypted, normaliseStanza } from './normalise.ts';
+import { normaliseDecrypted, normaliseHistory, normaliseStanza } from './normalise.ts';
 import { WhatsAppSession } from './session.ts';
 
-export const NORMALISE: Normalise = { decrypted: normaliseDecrypted, stanza: normaliseStanza };
+export const NORMALISE: Normalise = {
+  decrypted: normaliseDecrypted,
+  stanza: normaliseStanza,
+  history: normaliseHistory,
+};
 
 /** WhatsApp, as a linked device of each account. */
 export const whatsapp = {

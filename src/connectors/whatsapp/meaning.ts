@@ -4,7 +4,16 @@ import { BufferJSON, jidDecode } from '@whiskeysockets/baileys';
 import type { Capture, ContentCapture, SessionChange } from '../connector.ts';
 import { decodeKey, keyName } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
-import type { Context, DecryptedInput, OwnAddresses, StanzaInput, StanzaNode, Understood } from './normalise/input.ts';
+import type {
+  AddressPair,
+  Context,
+  DecryptedInput,
+  HistoryInput,
+  OwnAddresses,
+  StanzaInput,
+  StanzaNode,
+  Understood,
+} from './normalise/input.ts';
 import { accountHead, gapCapture } from './own-records.ts';
 import type { Unread, Via } from './reasons.ts';
 import type { StateName } from './state.ts';
@@ -13,6 +22,8 @@ import type { StateName } from './state.ts';
 export interface Normalise {
   decrypted(input: DecryptedInput, context: Context): readonly Understood[];
   stanza(input: StanzaInput, context: Context): readonly Understood[];
+  /** Lazily: a blob holds thousands. */
+  history(input: HistoryInput, context: Context): Iterable<Understood>;
 }
 
 /** Something else that a capture makes necessary: a file to fetch, a history blob to read. */
@@ -63,6 +74,21 @@ export class Meaning {
     );
   }
 
+  /**
+   * Everything in a history blob, one thing after the other. What one tells is known to those after it before it is durable, so the caller
+   * makes them durable in this order.
+   */
+  *history(input: HistoryInput): Generator<Learnt & { readonly pairs: readonly AddressPair[] }> {
+    const { sink } = this.#parts.lane;
+    const told = new Map<string, Uint8Array>();
+    const recall: Context['recall'] = (of) => told.get(sink.tagOf(of)) ?? this.#context.recall(of);
+    const context: Context = { ...this.#context, own: this.#context.own, recall };
+    for (const found of this.#parts.normalise.history(input, context)) {
+      for (const { of, value } of found.memory) told.set(sink.tagOf(of), value);
+      yield { ...this.#learn([found], undefined, 'history'), pairs: found.pairs };
+    }
+  }
+
   /** `failure`: why a `<message>` was not read. */
   stanza(node: StanzaNode, failure?: Unread): Learnt {
     return this.#learn(
@@ -83,13 +109,10 @@ export class Meaning {
     }
   }
 
-  #learn(found: readonly Understood[], failure?: Unread): Learnt {
+  #learn(found: readonly Understood[], failure?: Unread, via: Via = 'socket'): Learnt {
     const { lane, followUps } = this.#parts;
     const { nowMs, sink } = lane;
-    const captures = found.flatMap((one): Capture[] => [
-      contentCapture(one, 'socket', nowMs),
-      ...this.#gaps(one, failure),
-    ]);
+    const captures = found.flatMap((one): Capture[] => [contentCapture(one, via, nowMs), ...this.#gaps(one, failure)]);
     const session = found.flatMap((one) => [
       ...one.memory.map(({ of, value }) => ({ name: `memory/${sink.tagOf(of)}` satisfies StateName, value })),
       ...followUps.flatMap((followUp) => followUp.plan(lane, one)),

@@ -2,6 +2,8 @@
 import type { Health, LinkOptions, LinkStep, Session, SessionDeps } from '../connector.ts';
 import { AccountRun } from './account-run.ts';
 import type { WhatsAppConfig } from './config.ts';
+import type { Connection } from './connection.ts';
+import { Fetching } from './fetching.ts';
 import { HealthBook } from './health.ts';
 import { AccountLane } from './lane.ts';
 import { linkAccount } from './link.ts';
@@ -42,8 +44,14 @@ export class WhatsAppSession implements Session {
     if (signal.aborted) stop.abort();
     this.#health.running(true);
     try {
-      this.#runs = new Map([...this.#deps.accounts.keys()].map((account) => [account, this.#account(account, fail)]));
-      await Promise.all([...this.#runs.values()].map((run) => run.run(stop.signal).catch(fail)));
+      const fetching = this.#fetching(fail);
+      this.#runs = new Map(
+        [...this.#deps.accounts.keys()].map((account) => [account, this.#account(account, fetching, fail)]),
+      );
+      const runs = [...this.#runs.values()];
+      for (const { lane } of runs) fetching.resume(lane);
+      const working = [...runs.map((run) => run.run(stop.signal)), fetching.run(stop.signal)];
+      await Promise.all(working.map((work) => work.catch(fail)));
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#runs = new Map();
@@ -62,15 +70,22 @@ export class WhatsAppSession implements Session {
     if (running !== undefined) return yield* linkAccount(running, options, signal);
     // Nobody captures: the device logs in once, as the phone expects, and that is all.
     const failures: unknown[] = [];
-    yield* linkAccount(
-      this.#account(account, (error) => failures.push(error)),
-      options,
-      signal,
-    );
+    const fail = (error: unknown): void => void failures.push(error);
+    // What its follow-ups plan is in the session state; the next run fetches it.
+    yield* linkAccount(this.#account(account, this.#fetching(fail), fail), options, signal);
     if (failures.length > 0) throw failures[0];
   }
 
-  #account(account: string, fail: (error: unknown) => void): AccountRun {
+  #fetching(onFatal: (error: unknown) => void): Fetching {
+    const { clock, events } = this.#deps;
+    const { normalise, wire = WHATSAPP } = this.#parts;
+    const connectionOf = (account: string): Connection | null => this.#runs.get(account)?.connection ?? null;
+    const config = this.#config;
+    const health = this.#health;
+    return new Fetching({ config, wire, normalise, events, health, clock, onFatal, connectionOf });
+  }
+
+  #account(account: string, fetching: Fetching, fail: (error: unknown) => void): AccountRun {
     const { clock, events, accounts } = this.#deps;
     const sink = accounts.get(account);
     if (sink === undefined) throw new TypeError('expected a configured account');
@@ -85,7 +100,8 @@ export class WhatsAppSession implements Session {
       retryMs: config.intervals.retry,
       onFatal: fail,
     });
-    const { normalise, followUps = [], wire = WHATSAPP } = this.#parts;
+    const { normalise, wire = WHATSAPP } = this.#parts;
+    const followUps = [...fetching.followUps, ...(this.#parts.followUps ?? [])];
     return new AccountRun({ config, wire, normalise, followUps, events, health, lane, onFatal: fail });
   }
 }

@@ -13,6 +13,8 @@ import { canonicalize, type Json } from '../../record/canonical.ts';
  * - `linked`: since when the archive captures, of the latest link
  * - `alive`: when this connector was last connected
  * - `phone`: when the owner's phone was last heard of
+ * - `media/<tag>`: a file on its way into the archive
+ * - `history/<hash>`: a part of the phone's history on its way into the archive
  */
 export type StateName =
   | 'creds'

@@ -6,6 +6,7 @@ import { NORMALISE } from '../../../src/connectors/whatsapp/index.ts';
 import { WhatsAppSession } from '../../../src/connectors/whatsapp/session.ts';
 import type { Wire } from '../../../src/connectors/whatsapp/wire.ts';
 import type { WhatsAppEmulator, WhatsAppEmulatorOptions } from '../../emulators/whatsapp/api.ts';
+import { emulatorAgent } from '../../emulators/whatsapp/emulator-agent.ts';
 import { startWhatsAppEmulator } from '../../emulators/whatsapp/emulator.ts';
 import { trustEmulator } from '../../emulators/whatsapp/trust.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
@@ -28,7 +29,9 @@ export const QUICK: Settings = {
 };
 
 export function wireOf(emulator: WhatsAppEmulator): Wire {
-  return { url: emulator.url, noiseRoot: Buffer.from(emulator.noiseRoot).toString('hex') };
+  const noiseRoot = Buffer.from(emulator.noiseRoot).toString('hex');
+  const isTls = emulator.caCertificate !== null;
+  return { url: emulator.url, noiseRoot, ...(isTls ? { agent: emulatorAgent(emulator) } : {}) };
 }
 
 export async function startEmulator(options: WhatsAppEmulatorOptions = {}): Promise<WhatsAppEmulator> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Agent } from 'node:https';
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import type { WhatsAppEmulator } from './api.ts';
 
@@ -7,8 +8,11 @@ import type { WhatsAppEmulator } from './api.ts';
 export function emulatorAgent({ mediaUrl, caCertificate }: WhatsAppEmulator): Agent {
   if (caCertificate === null) throw new Error('the emulator has no certificate: start it with tls');
   const port = Number(new URL(mediaUrl).port);
-  const agent = new Agent({ keepAlive: true });
-  agent.createConnection = (options) =>
-    connect({ host: '127.0.0.1', port, ca: caCertificate, servername: String(options.host), rejectUnauthorized: true });
+  const agent = new Agent({ keepAlive: true, ca: caCertificate });
+  agent.createConnection = ({ host }) => {
+    const name = String(host);
+    const servername = isIP(name) === 0 ? name : '';
+    return connect({ host: '127.0.0.1', port, ca: caCertificate, servername, rejectUnauthorized: true });
+  };
   return agent;
 }

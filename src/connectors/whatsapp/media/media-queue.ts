@@ -49,11 +49,13 @@ export class MediaQueue implements FollowUp {
   }
 
   begin(lane: AccountLane, found: Understood): void {
-    for (const { name } of worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs)) {
+    const works = worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs);
+    for (const { name } of works) {
       const work = decodeWork(lane.sink.session(name));
       if (work !== null) this.#queue.add(lane, work);
     }
-    const answer = reuploadAnswerIn(found);
+    // Only what is not a message may be an answer, and only if something was asked: most captures are messages.
+    const answer = found.ref === null && this.#queue.size > 0 ? reuploadAnswerIn(found) : null;
     if (answer !== null) this.#answered(lane, answer);
   }
 
