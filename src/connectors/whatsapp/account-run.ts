@@ -10,6 +10,7 @@ import type { WhatsAppConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
 import { Fence } from './fence.ts';
+import { recordGroups } from './groups.ts';
 import type { HealthBook } from './health.ts';
 import type { AccountLane } from './lane.ts';
 import type { FollowUp, Normalise } from './meaning.ts';
@@ -50,6 +51,8 @@ export class AccountRun {
   #halted = false;
   #linking = false;
   #connection: Connection | null = null;
+  /** When groups were last asked for. */
+  #groupsMs = 0;
 
   constructor(parts: AccountParts) {
     this.parts = parts;
@@ -181,13 +184,23 @@ export class AccountRun {
   #caughtUp(fence: Fence): void {
     if (fence.hasFallen) return;
     this.parts.health.caughtUp(this.lane.account, true);
+    void this.#recordGroups();
     this.#awaited.resume(this.lane.nowMs);
+  }
+
+  async #recordGroups(): Promise<void> {
+    const { nowMs } = this.lane;
+    const connection = this.#connection;
+    if (connection === null || nowMs - this.#groupsMs < this.parts.config.intervals.groups) return;
+    this.#groupsMs = nowMs;
+    await recordGroups(connection).catch((error: unknown) => this.parts.events.trouble('watch', error));
   }
 
   async #sweep(connection: Connection, fence: Fence): Promise<void> {
     try {
       this.#lastWellMs = this.lane.nowMs;
       await this.#sweeper.connected(connection, fence);
+      if (this.#groupsMs > 0) void this.#recordGroups();
       const overdue = this.#awaited.overdue(this.lane.nowMs, this.parts.config.thresholds.unaccounted);
       for (const node of overdue) {
         this.lane.alarm('unaccounted');

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import {
+  ALL_WA_PATCH_NAMES,
   areJidsSameUser,
   jidDecode,
   type BinaryNode,
@@ -9,6 +10,7 @@ import {
 import type { ConnectorEvents } from '../connector.ts';
 import { StanzaBook } from './accounting.ts';
 import { peopleRecords } from './address-book.ts';
+import { tapAppState } from './app-state-tap.ts';
 import type { ClientCaches } from './client-caches.ts';
 import { closeCodeOf } from './close-codes.ts';
 import { commitForClient } from './commit.ts';
@@ -17,7 +19,7 @@ import type { Credentials } from './credentials.ts';
 import type { Fence } from './fence.ts';
 import { Gate, type Admission } from './gate.ts';
 import { journalling, type Source } from './journal.ts';
-import { SpoolKeyStore } from './key-store.ts';
+import { keyName, SpoolKeyStore } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import { Meaning, type FollowUp, type Learnt, type Normalise } from './meaning.ts';
 import type { AddressPair, OwnAddresses, StanzaNode } from './normalise/input.ts';
@@ -73,6 +75,7 @@ export class Connection {
         sourceOf: (ciphertext) => this.#sources.get(ciphertext),
         onAccounted: ({ node, part }) => this.book.accounted(node, part),
         commit: (learnt) => this.commit(learnt),
+        onAppStateKeys: () => this.#syncAppState(),
       }),
     });
     void new Gate(this.socket.ws, {
@@ -81,10 +84,15 @@ export class Connection {
       onFull: () => this.drop(),
       mostWaitingBytes: config.limits.pending,
     });
+    tapAppState(this.socket.ws, {
+      capture: (answer) => this.commit(this.meaning.appState(answer)),
+      onFault: (error) => this.#fault(error),
+    });
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ended = promise;
     this.socket.ev.on('connection.update', (update) => {
       this.#isOpen = update.connection === 'open' || (this.#isOpen && update.connection === undefined);
+      if (update.connection === 'open') this.#syncAppState();
       parts.onUpdate(update);
       if (update.connection === 'close') resolve(closeCodeOf(update.lastDisconnect?.error));
     });
@@ -141,6 +149,14 @@ export class Connection {
       also: (changes) => ({ captures: peopleRecords(lane, changes), session: [] }),
       onUnreadable: onFatal,
     });
+  }
+
+  /** The client asks for everything once only, and only after it has taken in the history itself, which it is not let to. */
+  #syncAppState(): void {
+    const { lane, credentials, events } = this.#parts;
+    const isKnown = lane.sink.session(keyName(lane.sink, 'app-state-sync-version', 'regular')) !== null;
+    if (isKnown || !this.#isOpen || credentials.value.myAppStateKeyId === undefined) return;
+    this.socket.resyncAppState(ALL_WA_PATCH_NAMES, true).catch((error: unknown) => events.trouble('app-state', error));
   }
 
   #changed(): void {

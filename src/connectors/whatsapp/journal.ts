@@ -34,6 +34,8 @@ export interface JournalParts {
   readonly onAccounted: (source: Source) => void;
   /** Makes durable what no transaction of the client carries. Resolves only when it is. */
   readonly commit: (learnt: Learnt) => Promise<void>;
+  /** Keys for the app state are there, durably. */
+  readonly onAppStateKeys: () => void;
 }
 
 type Repository = SignalRepositoryWithLIDStore;
@@ -105,22 +107,30 @@ class Journal {
     const { captures, session, onDurable } = meaning.decrypted({ ...source, plaintext });
     const kept = plaintext.length > MOST_KEPT_BYTES ? EMPTY_MESSAGE : plaintext;
     const keep: SessionChange = { name: plainName(weeks[0] as number, hash), value: kept };
-    const row: JournalRow = { captures, session: [...session, keep], onDurable };
+    const hasKeys = await this.#takeKeys(source, plaintext);
+    const row: JournalRow = {
+      captures,
+      session: [...session, keep],
+      onDurable: () => {
+        onDurable();
+        if (hasKeys) this.#parts.onAppStateKeys();
+      },
+    };
     await this.#keys.set({ [JOURNAL]: { [hash]: row } } as unknown as SignalDataSet);
-    await this.#takeKeys(source, plaintext);
     return plaintext;
   }
 
   /** The client stores keys for the app state only after it has receipted the message that brought them. */
-  async #takeKeys({ node }: Source, plaintext: Uint8Array): Promise<void> {
+  async #takeKeys({ node }: Source, plaintext: Uint8Array): Promise<boolean> {
     const { credentials } = this.#parts;
     const { me } = credentials.value;
-    if (!areJidsSameUser(node.attrs['from'], me?.id) && !areJidsSameUser(node.attrs['from'], me?.lid)) return;
+    if (!areJidsSameUser(node.attrs['from'], me?.id) && !areJidsSameUser(node.attrs['from'], me?.lid)) return false;
     const keys = sharedKeys(plaintext);
-    if (keys.length === 0) return;
+    if (keys.length === 0) return false;
     await this.#keys.set({ 'app-state-sync-key': Object.fromEntries(keys) });
     Object.assign(credentials.value, { myAppStateKeyId: keys.at(-1)?.[0] });
     credentials.touch();
+    return true;
   }
 }
 

@@ -2,10 +2,12 @@
 import { createHash } from 'node:crypto';
 import { BufferJSON, jidDecode } from '@whiskeysockets/baileys';
 import type { Capture, ContentCapture, SessionChange } from '../connector.ts';
+import { appStateKeys } from './app-state-tap.ts';
 import { decodeKey, keyName } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import type {
   AddressPair,
+  AppStateKeys,
   Context,
   DecryptedInput,
   HistoryInput,
@@ -22,6 +24,8 @@ import type { StateName } from './state.ts';
 export interface Normalise {
   decrypted(input: DecryptedInput, context: Context): readonly Understood[];
   stanza(input: StanzaInput, context: Context): readonly Understood[];
+  /** Of an answer with changes that the owner made on another device without a message. */
+  appState(node: StanzaNode, keys: AppStateKeys, context: Context): readonly Understood[];
   /** Lazily: a blob holds thousands. */
   history(input: HistoryInput, context: Context): Iterable<Understood>;
 }
@@ -97,6 +101,18 @@ export class Meaning {
         () => opaque(this.#parts.lane.account, node, null),
       ),
       failure,
+    );
+  }
+
+  /** An answer with changes of the app state. The client moves on past them as soon as it sees them. */
+  appState(node: StanzaNode): Learnt {
+    const { lane, normalise } = this.#parts;
+    const keys = appStateKeys(lane.sink);
+    return this.#learn(
+      this.#understand(
+        () => normalise.appState(node, keys, this.#context),
+        () => opaque(lane.account, node, null),
+      ),
     );
   }
 
