@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { callFrame, understandCall } from './normalise/calls.ts';
-import { nowhere, secondsToMs, understood, unknown, type Frame, type Meaning } from './normalise/frame.ts';
+import { childOf, nowhere, secondsToMs, understood, unknown, type Frame, type Meaning } from './normalise/frame.ts';
 import type { Context, DecryptedInput, StanzaInput, StanzaNode, Understood } from './normalise/input.ts';
 import { historyMessage } from './normalise/history-message.ts';
 import { understandMessage } from './normalise/message.ts';
@@ -54,10 +54,7 @@ export function normaliseStanza({ node, failure }: StanzaInput, context: Context
       case 'chatstate':
         return [understood(unnamed(messageFrame(context, node, raw)), typing(node))];
       case 'iq':
-        return snapshotsIn(context, node).map((one) => {
-          const frame = { ...plainFrame(context, one.node, rawOf(one.node)), ...one.frame };
-          return understood(frame, one.meaning);
-        });
+        return answer(context, node, raw);
       default:
         return [];
     }
@@ -71,6 +68,18 @@ function resent(context: Context, info: Uint8Array): Understood[] {
   const raw = encodeRaw({ origin: 'history', facts: { resent: true }, stanza: null, parts });
   const { frame, meanings } = historyMessage(context, raw, null, bytes);
   return meanings.map(({ of = frame, ...meaning }) => understood(of, meaning));
+}
+
+/** Snapshots of groups; of an account that is in none, that. */
+function answer(context: Context, node: StanzaNode, raw: Uint8Array): Understood[] {
+  const snapshots = snapshotsIn(context, node).map((one) => {
+    const frame = { ...plainFrame(context, one.node, rawOf(one.node)), ...one.frame };
+    return understood(frame, one.meaning);
+  });
+  const isEmpty = snapshots.length === 0 && childOf(node, 'groups') !== null;
+  return isEmpty
+    ? [understood(plainFrame(context, node, raw), { body: { kind: 'sync', what: 'no-groups' } })]
+    : snapshots;
 }
 
 /** Two stanzas of this sort are never the same: their identity is their bytes. */
