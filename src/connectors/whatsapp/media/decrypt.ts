@@ -41,13 +41,13 @@ export async function* decrypted(
     total += chunk.length;
     if (total > mostEncrypted) throw oversized(mostBytes);
     encryptedHash.update(chunk);
-    const bytes = tail.length === 0 ? Buffer.from(chunk) : Buffer.concat([tail, chunk]);
-    const end = Math.max(0, bytes.length - MAC_BYTES);
-    tail = bytes.subarray(end);
-    mac.update(bytes.subarray(0, end));
-    const plain = decipher.update(bytes.subarray(0, end));
-    plainHash.update(plain);
-    if (plain.length > 0) yield plain;
+    for (const part of withoutEnd(tail, chunk)) {
+      mac.update(part);
+      const plain = decipher.update(part);
+      plainHash.update(plain);
+      if (plain.length > 0) yield plain;
+    }
+    tail = endOf(tail, chunk);
   }
   const isAuthentic = tail.length === MAC_BYTES && timingSafeEqual(mac.digest().subarray(0, MAC_BYTES), tail);
   if (!isAuthentic) throw damaged('the MAC of its key');
@@ -58,6 +58,19 @@ export async function* decrypted(
     onOtherHash();
   }
   if (last.length > 0) yield last;
+}
+
+/** Both without the last ten bytes of them; nothing is copied. */
+function withoutEnd(tail: Buffer, chunk: Uint8Array): Uint8Array[] {
+  const surplus = tail.length + chunk.length - MAC_BYTES;
+  const ofTail = tail.subarray(0, Math.max(0, Math.min(tail.length, surplus)));
+  const ofChunk = chunk.subarray(0, Math.max(0, chunk.length - MAC_BYTES));
+  return [ofTail, ofChunk].filter(({ length }) => length > 0);
+}
+
+function endOf(tail: Buffer, chunk: Uint8Array): Buffer {
+  if (chunk.length >= MAC_BYTES) return Buffer.from(chunk.subarray(chunk.length - MAC_BYTES));
+  return Buffer.concat([tail, chunk]).subarray(-MAC_BYTES);
 }
 
 function lastBlock(decipher: { final(): Buffer }): Buffer {
