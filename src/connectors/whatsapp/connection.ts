@@ -10,7 +10,6 @@ import {
 import type { ConnectorEvents } from '../connector.ts';
 import { StanzaBook } from './accounting.ts';
 import { peopleRecords } from './address-book.ts';
-import { tapAppState } from './app-state-tap.ts';
 import type { ClientCaches } from './client-caches.ts';
 import { closeCodeOf } from './close-codes.ts';
 import { commitForClient } from './commit.ts';
@@ -83,10 +82,6 @@ export class Connection {
       onFault: (error) => this.#fault(error),
       onFull: () => this.drop(),
       mostWaitingBytes: config.limits.pending,
-    });
-    tapAppState(this.socket.ws, {
-      capture: (answer) => this.commit(this.meaning.appState(answer)),
-      onFault: (error) => this.#fault(error),
     });
     const { promise, resolve } = Promise.withResolvers<number>();
     this.ended = promise;
@@ -181,6 +176,7 @@ export class Connection {
   #admit(node: StanzaNode): Admission {
     this.#parts.onArrival(node);
     this.#notePhone(node);
+    if (node.tag === 'iq') return this.#capture(node, () => [this.meaning.appState(node)]);
     if (node.tag !== 'message') return this.#capture(node, () => [this.meaning.stanza(node)]);
     const course = courseOf(node, this.own);
     switch (course.course) {

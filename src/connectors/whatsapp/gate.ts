@@ -47,8 +47,8 @@ export class Gate {
   }
 
   #emit(event: string | symbol, values: readonly unknown[]): boolean {
-    if (!GATED.has(event as string)) return this.#call(event, values);
     const node = values[0] as StanzaNode;
+    if (!GATED.has(event as string) && !isAppState(event, node)) return this.#call(event, values);
     const { before, after } = this.#parts.admit(node);
     if (before === null && after === null && this.#last === null) return this.#call(event, values);
     const bytes = sizeOf(node);
@@ -98,6 +98,12 @@ export class Gate {
     }
     return listeners.length > 0;
   }
+}
+
+/** An answer to the client's question for changes of the app state: it counts them as taken once it has seen them. */
+function isAppState(event: string | symbol, node: StanzaNode | undefined): boolean {
+  if (typeof event !== 'string' || !event.startsWith('TAG:') || node?.tag !== 'iq') return false;
+  return Array.isArray(node.content) && (node.content as readonly StanzaNode[]).some(({ tag }) => tag === 'sync');
 }
 
 function sizeOf({ content }: StanzaNode): number {

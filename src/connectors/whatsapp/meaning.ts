@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { BufferJSON, jidDecode } from '@whiskeysockets/baileys';
 import type { Capture, ContentCapture, SessionChange } from '../connector.ts';
-import { appStateKeys } from './app-state-tap.ts';
 import { decodeKey, keyName } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import type {
@@ -107,7 +106,11 @@ export class Meaning {
   /** An answer with changes of the app state. The client moves on past them as soon as it sees them. */
   appState(node: StanzaNode): Learnt {
     const { lane, normalise } = this.#parts;
-    const keys = appStateKeys(lane.sink);
+    const { sink } = lane;
+    const keys: AppStateKeys = (id) => {
+      const bytes = sink.session(keyName(sink, 'app-state-sync-key', id));
+      return bytes === null ? null : (decodeKey('app-state-sync-key', bytes).keyData ?? null);
+    };
     return this.#learn(
       this.#understand(
         () => normalise.appState(node, keys, this.#context),
