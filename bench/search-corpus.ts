@@ -45,7 +45,24 @@ export function numbers(seed: number): () => number {
 const skewed = (random: number, most: number): number => Math.floor(most ** random) - 1;
 
 export function wordAt(n: number): string {
-  const syllables = ['ka', 'ro', 'mi', 'ten', 'sul', 'var', 'ne', 'po', 'li', 'dra', 'go', 'she', 'un', 'bel', 'fi', 'wu'];
+  const syllables = [
+    'ka',
+    'ro',
+    'mi',
+    'ten',
+    'sul',
+    'var',
+    'ne',
+    'po',
+    'li',
+    'dra',
+    'go',
+    'she',
+    'un',
+    'bel',
+    'fi',
+    'wu',
+  ];
   let [left, text] = [n + 1, ''];
   for (; left > 0; left = Math.floor(left / 16)) text += syllables[left % 16];
   return text;
@@ -86,7 +103,13 @@ export class Corpus {
     const words = Array.from({ length }, () => wordAt(skewed(random(), VOCABULARY)));
     const from = Math.floor(random() * (CJK.length - 8));
     const text = random() < 0.1 ? CJK.slice(from, from + 8) : words.join(' ');
-    const file = { id: `f${n}`, contentType: 'image/jpeg', fileName: `${wordAt(n % 900)}.jpg`, size: 1000, place: 'attachment' } as const;
+    const file = {
+      id: `f${n}`,
+      contentType: 'image/jpeg',
+      fileName: `${wordAt(n % 900)}.jpg`,
+      size: 1000,
+      place: 'attachment',
+    } as const;
     const content = random() < 0.08 ? { text, attachments: [file] } : { text };
     this.#last = { sender, sentAtMs, account, chat };
     return { view: { ...this.#head(account, chat, sender, sentAtMs), kind: 'message', content }, account };
@@ -97,7 +120,13 @@ export class Corpus {
     const ref = { author: sender, sentAtMs: target };
     const other = partyAt((chat * 17 + 3) % PEOPLE);
     if (what < 0.08) {
-      return { ...this.#head(account, chat, other, sentAtMs), chat: null, kind: 'receipt', state: 'read', targets: [ref] };
+      return {
+        ...this.#head(account, chat, other, sentAtMs),
+        chat: null,
+        kind: 'receipt',
+        state: 'read',
+        targets: [ref],
+      };
     }
     const head = this.#head(account, chat, what < 0.1 ? other : sender, sentAtMs);
     if (what < 0.1) return { ...head, kind: 'reaction', target: ref, emoji: '👍', removed: false };
@@ -107,7 +136,16 @@ export class Corpus {
   #head(account: number, chat: number, sender: Party, sentAtMs: number): Omit<View, 'kind'> & { v: 1 } {
     const group = { type: 'group', id: `group ${chat}`, name: `${wordAt(chat * 3)} ${wordAt(chat * 5 + 1)}` } as const;
     const owner = { id: null, number: `+1303${String(account).padStart(7, '0')}` };
-    return { v: 1, app: 'signal', account: owner, direction: 'in', chat: group, sender, sentAtMs, serverAtMs: sentAtMs + 150 };
+    return {
+      v: 1,
+      app: 'signal',
+      account: owner,
+      direction: 'in',
+      chat: group,
+      sender,
+      sentAtMs,
+      serverAtMs: sentAtMs + 150,
+    };
   }
 }
 
@@ -200,12 +238,22 @@ export class SealedArchive {
   }
 
   #open({ stream, prev, account }: BenchStream): string {
-    const fields = { acct: hexOf(`account ${account}`, 32), app: 'signal', gen: 1, key: CONNECTOR.key.id, role: 'account' };
+    const fields = {
+      acct: hexOf(`account ${account}`, 32),
+      app: 'signal',
+      gen: 1,
+      key: CONNECTOR.key.id,
+      role: 'account',
+    };
     const entry = { v: 1, at: toSeconds(this.#nowMs), stream, seq: 0, prev, t: 'open', ...fields };
     return encodeEntry(entry as unknown as Entry);
   }
 
-  async #seal({ stream, seq, prev }: BenchStream, view: View, docs: Set<string>): Promise<{ line: string; body: Buffer }> {
+  async #seal(
+    { stream, seq, prev }: BenchStream,
+    view: View,
+    docs: Set<string>,
+  ): Promise<{ line: string; body: Buffer }> {
     if (this.#epoch === null || this.#sealed % EPOCH_RECORDS === 0) {
       this.#epoch = await createEpoch(openManifest(SealedArchive.manifest, ROOT.key, ORIGIN));
     }
@@ -218,9 +266,18 @@ export class SealedArchive {
       raw: Buffer.from(`{"envelope":${text}}`),
     });
     const at = toSeconds((view.serverAtMs ?? this.#nowMs) + 1000);
-    const unsealed = { v: 1, at, stream, seq, prev, t: 'content', ret: CLASS, tag: hexOf(`${stream} ${seq}`, 32) } as const;
+    const unsealed = {
+      v: 1,
+      at,
+      stream,
+      seq,
+      prev,
+      t: 'content',
+      ret: CLASS,
+      tag: hexOf(`${stream} ${seq}`, 32),
+    } as const;
     const header: Bodiless<ContentEntry> = { ...unsealed, ...sealedFields(this.#epoch, prepared) };
-    const { bytes, ref } = sealBody(this.#epoch, prepared.padded, associatedData(header));
+    const { bytes, ref } = sealBody(this.#epoch, header.i, prepared.padded, associatedData(header));
     return { line: renderHeader(header, ref), body: bytes };
   }
 

@@ -78,14 +78,21 @@ const frequent = (random: () => number): string => wordAt(Math.floor(random() * 
 
 const KINDS: readonly Kind[] = [
   { name: 'rare word', ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(rare(random)) },
-  { name: 'frequent word, newest 50', ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(frequent(random)) },
+  {
+    name: 'frequent word, newest 50',
+    ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(frequent(random)),
+  },
   {
     name: 'frequent word, 30 days, one conversation',
     ask: (random) => {
       const [word, from, chat] = [frequent(random), day(random), 50 + Math.floor(random() * 40)];
       const until = new Date(Date.parse(from.text) + 29 * 86_400_000).toISOString().slice(0, 10);
       const range = [from.id, from.id + 30 * DAY_IDS] as const;
-      return { query: `${word} in:#${chat} on:${from.text}..${until}`, match: `(text : "${word}" AND meta : ("c_${chat}"))`, range };
+      return {
+        query: `${word} in:#${chat} on:${from.text}..${until}`,
+        match: `(text : "${word}" AND meta : ("c_${chat}"))`,
+        range,
+      };
     },
   },
   {
@@ -110,21 +117,36 @@ const KINDS: readonly Kind[] = [
       return { query: pair, match: `text : "${pair}"` };
     },
   },
-  { name: 'by relevance', order: 'relevance', ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(rare(random)) },
-  { name: 'count of a frequent word', counts: true, ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(frequent(random)) },
+  {
+    name: 'by relevance',
+    order: 'relevance',
+    ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(rare(random)),
+  },
+  {
+    name: 'count of a frequent word',
+    counts: true,
+    ask: (random) => ((word) => ({ query: word, match: `text : "${word}"` }))(frequent(random)),
+  },
 ];
 
 const ROW = 'SELECT l.id, l.conversation, l.author, l.kind, l.at, l.edited, l.deleted, l.copies, l.leaf, l.text';
 
 /** The statement alone, prepared once: what the index could be at best. */
-function bare(db: DatabaseSync, { order, counts }: Kind): (match: string, range?: readonly [number, number]) => unknown {
+function bare(
+  db: DatabaseSync,
+  { order, counts }: Kind,
+): (match: string, range?: readonly [number, number]) => unknown {
   if (counts === true) {
     const statement = db.prepare('SELECT count(*) AS n FROM words w WHERE words MATCH ?');
     return (match) => statement.get(match);
   }
-  const ranged = db.prepare(`${ROW} FROM words w JOIN line l ON l.id = w.rowid WHERE words MATCH ? AND w.rowid >= ? AND w.rowid < ? ORDER BY w.rowid DESC LIMIT 50`);
+  const ranged = db.prepare(
+    `${ROW} FROM words w JOIN line l ON l.id = w.rowid WHERE words MATCH ? AND w.rowid >= ? AND w.rowid < ? ORDER BY w.rowid DESC LIMIT 50`,
+  );
   const by = order === 'relevance' ? 'bm25(words, 1.0, 0.0), w.rowid DESC' : 'w.rowid DESC';
-  const statement = db.prepare(`${ROW} FROM words w JOIN line l ON l.id = w.rowid WHERE words MATCH ? ORDER BY ${by} LIMIT 50`);
+  const statement = db.prepare(
+    `${ROW} FROM words w JOIN line l ON l.id = w.rowid WHERE words MATCH ? ORDER BY ${by} LIMIT 50`,
+  );
   return (match, range) => (range === undefined ? statement.all(match) : ranged.all(match, ...range));
 }
 
@@ -168,7 +190,9 @@ let holds = await indexAll();
   await using db = SqliteIndex.openForReading(index);
   const file = new DatabaseSync(join(index, 'index.db'), { readOnly: true });
   file.exec('PRAGMA cache_size = -65536; PRAGMA mmap_size = 268435456;');
-  console.log(`${ASKED} searches each: p50 / p95, whole answer with names and titles against the bare statement (ratio of sums)`);
+  console.log(
+    `${ASKED} searches each: p50 / p95, whole answer with names and titles against the bare statement (ratio of sums)`,
+  );
   for (const kind of KINDS) holds = (await compare(kind, db, file)) && holds;
   file.close();
 }

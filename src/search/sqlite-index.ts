@@ -7,18 +7,20 @@ import type { ReadSegment } from './open-records.ts';
 import type { Query } from './query.ts';
 import { IndexReader } from './sqlite-reader.ts';
 import { closeIndex, openForReading, openForWriting, prepareDirectory } from './sqlite-schema.ts';
-import { readState, writeState } from './sqlite-state.ts';
+import { StateRows } from './sqlite-state.ts';
 import { RecordWriter } from './sqlite-writer.ts';
 
 /** The index in one SQLite file (FTS5), in a directory that only its owner may enter. */
 export class SqliteIndex implements IndexDb {
   readonly #db: DatabaseSync;
   readonly #reader: IndexReader;
+  readonly #state: StateRows;
   #writer: RecordWriter | null;
 
   private constructor(db: DatabaseSync, writes: boolean) {
     this.#db = db;
     this.#reader = new IndexReader(db);
+    this.#state = new StateRows(db);
     this.#writer = writes ? new RecordWriter(db) : null;
   }
 
@@ -35,13 +37,13 @@ export class SqliteIndex implements IndexDb {
   }
 
   async state(): Promise<IndexState | null> {
-    return readState(this.#db, null);
+    return this.#state.read();
   }
 
   async apply(segments: readonly ReadSegment[], position: LogPosition): Promise<void> {
     const writer = this.#writer;
     if (writer === null) throw new RangeError('opened for reading');
-    const before = readState(this.#db, null);
+    const before = this.#state.read();
     this.#assertFollows(before, segments, position);
     this.#db.exec('BEGIN IMMEDIATE');
     try {
@@ -55,7 +57,7 @@ export class SqliteIndex implements IndexDb {
         }
       }
       writer.lines.flush();
-      writeState(this.#db, { position, records, lines: (before?.lines ?? 0) + writer.lines.added, unreadable });
+      this.#state.write({ position, records, lines: (before?.lines ?? 0) + writer.lines.added, unreadable });
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#db.exec('ROLLBACK');

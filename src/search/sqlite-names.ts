@@ -11,6 +11,8 @@ interface NameAt {
 }
 
 interface Person {
+  /** The one answer there is, whatever the time, for somebody with one name or none. */
+  readonly always: Named | null;
   readonly names: readonly NameAt[];
   readonly number: string | null;
   readonly id: string | null;
@@ -63,6 +65,7 @@ export class NameReader implements NameLookup {
   named(person: PersonId, atMs: number): Named {
     const root = this.root(person);
     let known = this.#people.get(root);
+    if (known?.always !== undefined && known.always !== null) return known.always;
     if (known === undefined) {
       const names = this.#sql.names.all(root).map(({ at, name }) => ({ at: Number(at), name: String(name) }));
       const aliases = this.#sql.aliases.all(root);
@@ -70,7 +73,9 @@ export class NameReader implements NameLookup {
         const found = aliases.find((one) => one['kind'] === kind)?.['value'];
         return found === undefined ? null : String(found);
       };
-      known = { names, number: alias('number'), id: alias('id') };
+      const [number, id] = [alias('number'), alias('id')];
+      const always = names.length > 1 ? null : { person: root, name: names[0]?.name ?? null, number, id };
+      known = { always, names, number, id };
       this.#people.set(root, known);
     }
     return { person: root, name: inForce(known.names, atMs), number: known.number, id: known.id };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Failure } from '../base/failure.ts';
 import type {
   Conversation,
@@ -18,26 +18,45 @@ import type { Query } from './query.ts';
 import { compileQuery, type CompiledQuery } from './sqlite-compile.ts';
 import { NameReader } from './sqlite-names.ts';
 import { RECORD_COLUMNS, recordOf, type Row } from './sqlite-records.ts';
-import { readState } from './sqlite-state.ts';
+import { StateRows } from './sqlite-state.ts';
 
+/** Columns of {@link HIT}, in its order: rows come as arrays, because there are many of them. */
+type HitRow = readonly [
+  line: number,
+  conversation: number | null,
+  author: number | null,
+  kind: LineKind,
+  atMs: number,
+  edited: number,
+  deleted: number,
+  copies: number,
+  leaf: number,
+  text: string,
+];
 const HIT = 'l.id, l.conversation, l.author, l.kind, l.at, l.edited, l.deleted, l.copies, l.leaf, l.text';
 
 /** Answers of an index: each from one state of it, which it names. */
 export class IndexReader {
   readonly #db: DatabaseSync;
   readonly #names: NameReader;
+  readonly #rows: StateRows;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
   #state: IndexState | null = null;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#rows = new StateRows(db);
+    this.#begin = db.prepare('BEGIN');
+    this.#end = db.prepare('COMMIT');
     this.#names = new NameReader(db);
   }
 
   /** Everything `read` asks is answered from one snapshot. */
   #snapshot<T>(read: (state: IndexState) => T): T {
-    this.#db.exec('BEGIN');
+    this.#begin.run();
     try {
-      const state = readState(this.#db, this.#state);
+      const state = this.#rows.read();
       if (state === null) {
         throw new Failure('search/index-missing', {
           expected: 'an index that something was read into',
@@ -49,7 +68,7 @@ export class IndexReader {
       this.#state = state;
       return read(state);
     } finally {
-      this.#db.exec('COMMIT');
+      this.#end.run();
     }
   }
 
@@ -64,7 +83,10 @@ export class IndexReader {
     });
   }
 
-  #byTime(compiled: CompiledQuery, { order, limit, after }: PageRequest): { rows: Row[]; next: string | null } {
+  #byTime(
+    compiled: CompiledQuery,
+    { order, limit, after }: PageRequest,
+  ): { rows: readonly HitRow[]; next: string | null } {
     const isOldest = order === 'oldest';
     const at = after === null ? null : pageNumber(/^t(\d{1,16})$/, after);
     const first = isOldest && at !== null ? Math.max(compiled.firstId, at + 1) : compiled.firstId;
@@ -72,15 +94,15 @@ export class IndexReader {
     const direction = isOldest ? 'ASC' : 'DESC';
     const { from, params } = source({ ...compiled, firstId: first, endId: end });
     const id = compiled.match === null ? 'l.id' : 'w.rowid';
-    const rows = this.#prepared(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ?`).all(...params, limit);
-    return { rows, next: rows.length < limit ? null : `t${Number(rows.at(-1)?.['id'])}` };
+    const rows = this.#hits(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ?`, [...params, limit]);
+    return { rows, next: rows.length < limit ? null : `t${rows.at(-1)?.[0] ?? 0}` };
   }
 
   #byRelevance(
     compiled: CompiledQuery,
     { limit, after }: PageRequest,
     state: IndexState,
-  ): { rows: Row[]; next: string | null } {
+  ): { rows: readonly HitRow[]; next: string | null } {
     const size = state.position.size;
     const [seen = size, offset = 0] =
       after === null ? [] : (/^r(\d{1,15})\.(\d{1,15})$/.exec(after)?.slice(1).map(Number) ?? [-1]);
@@ -96,7 +118,7 @@ export class IndexReader {
     }
     const { from, params } = source(compiled);
     const sql = `SELECT ${HIT} ${from} ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC LIMIT ? OFFSET ?`;
-    const rows = this.#prepared(sql).all(...params, limit, offset);
+    const rows = this.#hits(sql, [...params, limit, offset]);
     return { rows, next: rows.length < limit ? null : `r${size}.${offset + rows.length}` };
   }
 
@@ -106,6 +128,12 @@ export class IndexReader {
       const { from, params } = source(compiled, false);
       return Number(this.#prepared(`SELECT count(*) AS n ${from}`).get(...params)?.['n']);
     });
+  }
+
+  #hits(sql: string, params: readonly (string | number)[]): readonly HitRow[] {
+    const statement = this.#prepared(sql);
+    statement.setReturnArrays(true);
+    return statement.all(...params) as unknown as readonly HitRow[];
   }
 
   readonly #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
@@ -119,21 +147,19 @@ export class IndexReader {
     return statement;
   }
 
-  #hit(row: Row): Hit {
-    const atMs = Number(row['at']);
-    const conversation = row['conversation'] === null ? null : Number(row['conversation']);
+  #hit([line, conversation, author, kind, at, edited, deleted, copies, leaf, text]: HitRow): Hit {
     return {
-      line: Number(row['id']),
+      line,
       conversation,
-      title: conversation === null ? '' : this.#names.title(conversation, atMs),
-      kind: String(row['kind']) as LineKind,
-      atMs,
-      author: row['author'] === null ? null : this.#names.named(Number(row['author']), atMs),
-      text: String(row['text']),
-      edited: Number(row['edited']) === 1,
-      deleted: Number(row['deleted']) === 1,
-      copies: Number(row['copies']),
-      leaf: Number(row['leaf']),
+      title: conversation === null ? '' : this.#names.title(conversation, at),
+      kind,
+      atMs: at,
+      author: author === null ? null : this.#names.named(author, at),
+      text,
+      edited: edited === 1,
+      deleted: deleted === 1,
+      copies,
+      leaf,
     };
   }
 

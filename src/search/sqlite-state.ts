@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { IndexState } from './index-db.ts';
 
-/** What the index says of itself. `known` is given back while it still holds, so that nothing is parsed for every answer. */
-export function readState(db: DatabaseSync, known: IndexState | null): IndexState | null {
-  const size = db.prepare("SELECT value FROM meta WHERE name = 'size'").get()?.['value'];
-  if (size === undefined) return null;
-  if (known !== null && Number(size) === known.position.size) return known;
-  return JSON.parse(String(db.prepare("SELECT value FROM meta WHERE name = 'state'").get()?.['value'])) as IndexState;
-}
+/** What the index says of itself. */
+export class StateRows {
+  readonly #size: StatementSync;
+  readonly #state: StatementSync;
+  readonly #put: StatementSync;
+  #known: IndexState | null = null;
 
-export function writeState(db: DatabaseSync, state: IndexState): void {
-  const put = db.prepare('INSERT OR REPLACE INTO meta VALUES(?, ?)');
-  put.run('size', String(state.position.size));
-  put.run('state', JSON.stringify(state));
+  constructor(db: DatabaseSync) {
+    this.#size = db.prepare("SELECT value FROM meta WHERE name = 'size'");
+    this.#state = db.prepare("SELECT value FROM meta WHERE name = 'state'");
+    this.#put = db.prepare('INSERT OR REPLACE INTO meta VALUES(?, ?)');
+  }
+
+  /** Null for an index that was never written to. The same object as before while it still holds: nothing is parsed for every answer. */
+  read(): IndexState | null {
+    const size = this.#size.get()?.['value'];
+    if (size === undefined) return null;
+    if (this.#known?.position.size !== Number(size)) {
+      this.#known = JSON.parse(String(this.#state.get()?.['value'])) as IndexState;
+    }
+    return this.#known;
+  }
+
+  write(state: IndexState): void {
+    this.#put.run('size', String(state.position.size));
+    this.#put.run('state', JSON.stringify(state));
+  }
 }
