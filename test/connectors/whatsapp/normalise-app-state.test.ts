@@ -125,6 +125,29 @@ test('keeps what it has no key for, and what was changed, sealed as it is', asyn
   ).toMatchObject([{ kind: 'unknown', reason: 'app state: another index' }]);
 });
 
+test('records where a snapshot and the rest of a patch lie, with the bytes of the reference', async () => {
+  const reference = { mediaKey: Buffer.alloc(32, 1), directPath: '/v/state', fileEncSha256: Buffer.alloc(32, 2) };
+  const bytes = proto.ExternalBlobReference.encode(reference).finish();
+  const [patch] = await patches(deletion);
+  const node = answer([{ ...patch, externalMutations: reference }]);
+  const found = normaliseAppState(node, keys, rememberingContext());
+  expect(found.map(({ view }) => (view.kind === 'sync' ? view.what : view.kind))).toEqual([
+    'delete-for-me',
+    'app-state mutations regular_high',
+  ]);
+  const collection = {
+    tag: 'collection',
+    attrs: { name: 'regular' },
+    content: [{ tag: 'snapshot', attrs: {}, content: bytes }],
+  };
+  const snapshot: StanzaNode = { tag: 'iq', attrs: {}, content: [{ tag: 'sync', attrs: {}, content: [collection] }] };
+  const [one] = normaliseAppState(snapshot, keys, rememberingContext());
+  expect(one?.view).toMatchObject({ kind: 'sync', what: 'app-state snapshot regular' });
+  for (const { raw } of [found[1], one].flatMap((capture) => capture ?? [])) {
+    expect(Buffer.from(decodeRaw(raw)?.parts[0]?.bytes ?? [])).toEqual(Buffer.from(bytes));
+  }
+});
+
 test('never throws on answers and blobs that are none', () => {
   const context = rememberingContext();
   const patch = { tag: 'patch', attrs: {}, content: Buffer.from('ffff', 'hex') };

@@ -5,9 +5,12 @@ import { normaliseMutation } from './app-state.ts';
 import { childOf, childrenOf, nowhere, understood, unknown } from './frame.ts';
 import type { AppStateKeys, AppStateRecords, Context, StanzaNode, Understood } from './input.ts';
 import { encodeRaw } from './raw.ts';
+import { subMessage } from './wire.ts';
 
 const IV_BYTES = 16;
 const MAC_BYTES = 32;
+/** `externalMutations` in a `SyncdPatch`. */
+const EXTERNAL = [3];
 const { SET } = proto.SyncdMutation.SyncdOperation;
 
 interface PatchKeys {
@@ -18,7 +21,8 @@ interface PatchKeys {
 
 /**
  * The changes in an answer to `w:sync:app:state`: one capture for each mutation, and one for each patch that names a key which is not
- * there (yet). Patches whose mutations lie on the media host hold a reference only: see {@link normaliseRecords}.
+ * there (yet). Snapshots, and patches whose mutations lie on the media host, are references: once downloaded, {@link normaliseRecords}
+ * reads them.
  */
 export function normaliseAppState(node: StanzaNode, keys: AppStateKeys, context: Context): readonly Understood[] {
   const sync = childOf(node, 'sync');
@@ -26,10 +30,16 @@ export function normaliseAppState(node: StanzaNode, keys: AppStateKeys, context:
   return collections.flatMap((collection) => {
     const name = collection.attrs['name'] ?? '';
     const patches = childrenOf(childOf(collection, 'patches') ?? collection).filter(({ tag }) => tag === 'patch');
-    return patches.flatMap(({ content }) => {
-      if (!(content instanceof Uint8Array)) return [];
-      return records(name, content, keys, context, (bytes) => proto.SyncdPatch.decode(bytes).mutations);
-    });
+    const snapshot = childOf(collection, 'snapshot')?.content;
+    return [
+      ...(snapshot instanceof Uint8Array ? [elsewhere(name, 'snapshot', snapshot, context)] : []),
+      ...patches.flatMap(({ content }) => {
+        if (!(content instanceof Uint8Array)) return [];
+        const found = records(name, content, keys, context, (bytes) => proto.SyncdPatch.decode(bytes).mutations);
+        const external = subMessage(content, EXTERNAL);
+        return external === null ? found : [...found, elsewhere(name, 'mutations', external, context)];
+      }),
+    ];
   });
 }
 
@@ -63,6 +73,14 @@ function records(
   } catch {
     return [opaque(collection, bytes, 'not a patch', context)];
   }
+}
+
+/** What lies on the media host: the record has the reference, with the key that opens it. */
+function elsewhere(collection: string, sort: string, bytes: Uint8Array, context: Context): Understood {
+  const facts = { collection, sort };
+  const raw = encodeRaw({ origin: 'mutation', facts, stanza: null, parts: [{ is: 'app-state-reference', bytes }] });
+  const what = `app-state ${sort} ${collection}`;
+  return understood(nowhere(context, raw), { body: { kind: 'sync', what } });
 }
 
 /** Sealed as it is; it can be opened later by who has the key. */

@@ -17,7 +17,7 @@ import type { StanzaNode } from './input.ts';
  * Words: `content` (a node's bytes), `plaintext` (what the Signal session gave, padding included, of the child number `facts.part`),
  * `opened` (what a message secret opened), `history-message`, `history-conversation`, `history-rest` (parts of a history blob as they
  * lay in it), `mutation` (SyncActionData), `sealed-mutation`
- * (SyncdMutation, or the whole patch, where it was not opened). `history-conversation` and `history-rest` lack the messages that are records of their own.
+ * (SyncdMutation, or the whole patch, where it was not opened), `app-state-reference` (ExternalBlobReference). `history-conversation` and `history-rest` lack the messages that are records of their own.
  */
 
 const HEAD = 'holdfast whatsapp raw v1\n';
@@ -35,7 +35,8 @@ export interface RawPart {
     | 'history-conversation'
     | 'history-rest'
     | 'mutation'
-    | 'sealed-mutation';
+    | 'sealed-mutation'
+    | 'app-state-reference';
   readonly bytes: Uint8Array;
 }
 
