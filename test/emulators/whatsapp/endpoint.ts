@@ -10,11 +10,11 @@ import {
 } from '@whiskeysockets/baileys';
 import type {
   AuthenticationCreds,
-  KeyPair,
   SignalKeyStoreWithTransaction,
   SignalRepositoryWithLIDStore,
 } from '@whiskeysockets/baileys';
 import { memoryKeys, quietLogger } from './key-memory.ts';
+import type { SigningKey } from './xeddsa.ts';
 import { SenderKey } from './sender-key.ts';
 import { SERVER, childOf, node, uintBytes } from './wire.ts';
 import type { WireNode } from './wire.ts';
@@ -52,10 +52,10 @@ export function lidJid({ lid, device }: { readonly lid: string; readonly device:
 }
 
 /** Credentials of this identity; none given: as `initAuthCreds` makes them. */
-function signedBy(identity: KeyPair | undefined): Partial<AuthenticationCreds> {
+function signedBy(identity: SigningKey | undefined): Partial<AuthenticationCreds> {
   if (identity === undefined) return {};
   const { signedPreKey } = initAuthCreds();
-  const signature = Curve.sign(identity.private, generateSignalPubKey(signedPreKey.keyPair.public));
+  const signature = identity.sign(generateSignalPubKey(signedPreKey.keyPair.public));
   return { signedIdentityKey: identity, signedPreKey: { ...signedPreKey, signature } };
 }
 
@@ -70,7 +70,7 @@ export class Endpoint {
   readonly #senderKeysSent = new Set<string>();
   #preKeyId = 0;
 
-  constructor(address: EndpointAddress, identity?: KeyPair) {
+  constructor(address: EndpointAddress, identity?: SigningKey) {
     this.address = address;
     this.#creds = { ...initAuthCreds(), ...signedBy(identity), me: { id: pnJid(address), lid: lidJid(address) } };
     this.#keys = addTransactionCapability(memoryKeys(), quietLogger, { maxCommitRetries: 1, delayBetweenTriesMs: 1 });

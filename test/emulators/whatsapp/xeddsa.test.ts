@@ -22,3 +22,10 @@ it('signs so that the shown X25519 key verifies', () => {
     expect(verifies(new SigningKey().public, message, key.sign(message))).toBe(false);
   }
 });
+
+it('agrees on a secret with the same key', () => {
+  const key = new SigningKey();
+  const other = Curve.generateKeyPair();
+  const secret = Curve.sharedKey(other.private, key.public);
+  expect(Buffer.from(Curve.sharedKey(key.private, other.public)).equals(secret)).toBe(true);
+});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 
 const PRIME = 2n ** 255n - 19n;
 
@@ -19,17 +19,27 @@ function toBytes(value: bigint): Buffer {
   return Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse();
 }
 
+function clamped(scalar: Buffer): Buffer {
+  scalar[0] = (scalar[0] ?? 0) & 248;
+  scalar[31] = ((scalar[31] ?? 0) & 127) | 64;
+  return scalar;
+}
+
 /**
  * XEdDSA with a key of our own choice: an Ed25519 key of Node, its public half shown as the X25519 point that receivers turn
  * back. A hundred times faster than signing with a given X25519 key in JavaScript.
  */
 export class SigningKey {
   readonly public: Buffer;
+  /** For key agreement: the scalar that Ed25519 derives from its seed. */
+  readonly private: Buffer;
   readonly #key = generateKeyPairSync('ed25519');
   readonly #signBit: number;
 
   constructor() {
-    const edwards = Buffer.from(this.#key.publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+    const { x = '', d = '' } = this.#key.privateKey.export({ format: 'jwk' });
+    this.private = clamped(createHash('sha512').update(Buffer.from(d, 'base64url')).digest().subarray(0, 32));
+    const edwards = Buffer.from(x, 'base64url');
     this.#signBit = (edwards[31] ?? 0) & 0x80;
     const y = fromBytes(edwards);
     this.public = toBytes(((1n + y) * power(PRIME + 1n - y, PRIME - 2n)) % PRIME);

@@ -4,12 +4,12 @@ import { Agent } from 'node:https';
 import type { proto } from '@whiskeysockets/baileys';
 import { onTestFinished } from 'vitest';
 import { HealthBook } from '../../../../src/connectors/whatsapp/health.ts';
-import { NORMALISE } from '../../../../src/connectors/whatsapp/index.ts';
 import { AccountLane } from '../../../../src/connectors/whatsapp/lane.ts';
 import { MediaHost } from '../../../../src/connectors/whatsapp/media/host.ts';
 import { MediaQueue } from '../../../../src/connectors/whatsapp/media/media-queue.ts';
 import type { MediaQueueParts } from '../../../../src/connectors/whatsapp/media/media-queue.ts';
 import { decodeWork } from '../../../../src/connectors/whatsapp/media/work.ts';
+import { normaliseDecrypted, normaliseStanza } from '../../../../src/connectors/whatsapp/normalise.ts';
 import type { Context, StanzaNode, Understood } from '../../../../src/connectors/whatsapp/normalise/input.ts';
 import type { MediaReference, WhatsAppEmulator } from '../../../emulators/whatsapp/api.ts';
 import { emulatorAgent } from '../../../emulators/whatsapp/emulator-agent.ts';
@@ -112,7 +112,7 @@ export class MediaKit {
     });
     await client.opened();
     client.socket.ws.on('CB:notification,type:mediaretry', (node: StanzaNode) => {
-      for (const found of NORMALISE.stanza({ node }, CONTEXT)) this.queue.begin(this.lane, found);
+      for (const found of normaliseStanza({ node }, CONTEXT)) this.queue.begin(this.lane, found);
     });
     this.#client = client;
   }
@@ -154,7 +154,7 @@ export function understand(id: string, plaintext: Uint8Array): Understood {
     content: [{ tag: 'enc', attrs: { v: '2', type: 'msg' }, content: Buffer.from('ciphertext') }],
   };
   const padded = Buffer.concat([plaintext, Buffer.of(1)]);
-  const [found] = NORMALISE.decrypted({ node, part: 0, plaintext: padded }, CONTEXT);
+  const [found] = normaliseDecrypted({ node, part: 0, plaintext: padded }, CONTEXT);
   if (found === undefined) throw new Error('nothing understood');
   return found;
 }
