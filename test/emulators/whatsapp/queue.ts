@@ -114,7 +114,9 @@ export class Queue {
   answered(owner: LinkedDevice, reply: WireNode): readonly LiveEntry[] {
     const items = childrenOf(childOf(reply, 'list'), 'item').map(({ attrs }) => attrs['id'] ?? '');
     return [reply.attrs['id'] ?? '', ...items].flatMap((id) => {
-      const mine = (this.#byId.get(id) ?? []).filter((entry) => entry.owner === owner && entry.sent > 0);
+      const what = reply.tag === 'ack' ? reply.attrs['class'] : 'message';
+      const sameId = this.#byId.get(id) ?? [];
+      const mine = sameId.filter((entry) => entry.owner === owner && entry.sent > 0 && entry.tag === what);
       if (mine.length < 2) return mine;
       const named = mine.filter((entry) => isAbout(reply, entry));
       const open = named.filter(({ state }) => state === 'on-server');
