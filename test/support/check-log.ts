@@ -21,6 +21,7 @@ import { openManifest, signersOf } from '../../src/record/manifest.ts';
 import { EMPTY_RANGE } from '../../src/record/merkle.ts';
 import { parseSegment, verifyTail, type Segment } from '../../src/record/segment.ts';
 import { TreeWindow } from '../../src/record/tree-window.ts';
+import type { Report } from '../../src/verify/report.ts';
 import { verifyArchive } from '../../src/verify/verify.ts';
 import { ROOT } from '../vectors/keys.ts';
 import { LOG_KEY, ORIGIN, type ArchiverKit } from './archiver-kit.ts';
@@ -191,13 +192,13 @@ export function checkAll(kit: ArchiverKit): CheckedLog {
   return log;
 }
 
+export function auditorsReport(bucket: StrictBucket): Promise<Report> {
+  return verifyArchive(new StrictStore(bucket), { origin: ORIGIN, root: ROOT.key, log: LOG_KEY }, { workers: 0 });
+}
+
 /** What an auditor holds against the log. Nobody here writes beats, so silence is no surprise. */
 export async function auditorsFindings(bucket: StrictBucket): Promise<string[]> {
-  const report = await verifyArchive(
-    new StrictStore(bucket),
-    { origin: ORIGIN, root: ROOT.key, log: LOG_KEY },
-    { workers: 0 },
-  );
+  const report = await auditorsReport(bucket);
   const codes = [...report.findings, ...report.unchecked].map(({ code }) => code);
   return codes.filter((code) => !code.startsWith('verify/silence'));
 }
