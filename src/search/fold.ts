@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Attachment, Content, View } from '../record/message.ts';
+import { changesSearch } from './placement.ts';
 import type { HeldFile, Line, LineKind, LineRecord, Mark, Reaction, Receipt, Version, Vote } from './line.ts';
 
 type Of<Kind extends View['kind']> = LineRecord & { readonly view: Extract<View, { kind: Kind }> };
@@ -61,7 +62,9 @@ export function foldLine(all: readonly LineRecord[]): Line {
     marks: marksOf(records),
     files: filesOf(versions, records),
     events: said.length > 0 ? [] : distinctEvents(bases),
-    capturedBy: sightings(bases.length > 0 ? bases : records),
+    capturedBy: sightings(
+      bases.length > 0 ? bases : records.filter(({ view }) => view === null || changesSearch(view)),
+    ),
     leaves: records.map(({ leaf }) => leaf),
     defects: [...new Set(records.flatMap(({ defect }) => defect ?? []))],
   };

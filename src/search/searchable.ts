@@ -105,7 +105,7 @@ export function shownText(line: Line): string {
     const files = line.files.map(({ attachment }) => fileTexts(attachment).join(' '));
     return [...textsOf(content), ...files].filter((text) => text !== '').join('\n');
   }
-  return line.events.flatMap(eventTexts).join(' ');
+  return [...new Set(line.events.flatMap(eventTexts))].join(' ');
 }
 
 export function featuresOf(line: Line): Feature[] {

@@ -22,6 +22,7 @@ const SQL = {
   records: `SELECT ${RECORD_COLUMNS} FROM part p JOIN record r ON r.leaf = p.leaf WHERE p.line = ?`,
   unword: 'DELETE FROM words WHERE rowid = ?',
   word: 'INSERT INTO words(rowid, text, meta) VALUES(?, ?, ?)',
+  about: 'SELECT rowid AS id FROM words WHERE words MATCH ?',
   ofConversation: 'SELECT id FROM line WHERE conversation = ?',
   since: 'SELECT id FROM line WHERE conversation = ? AND id >= ? AND id < ?',
   rehome: 'UPDATE line SET conversation = ? WHERE conversation = ?',
@@ -129,6 +130,12 @@ export class LineWriter {
     this.#sql.rehome.run(kept, gone);
   }
 
+  /** Somebody turned out to be somebody else: who wrote and who read what they were part of is to be said anew. */
+  touchPerson(person: PersonId): void {
+    const words = ['s', 't', 'u', 'x'].map((relation) => `"${relation}_${person}"`);
+    for (const { id } of this.#sql.about.all(`meta : (${words.join(' OR ')})`)) this.#dirty.add(Number(id));
+  }
+
   /** Whose account it is has become known: what it said before, in clear, was its as well. */
   own(conversation: number, person: PersonId): void {
     this.#sql.owner.run(person, conversation);
@@ -183,7 +190,10 @@ export class LineWriter {
   #meta(line: Line, conversation: number, atMs: number, edited: boolean): string {
     const pair = this.#sql.pair.get(conversation) as Row;
     const custodians = line.capturedBy.flatMap(({ account }) => account ?? []);
-    const recipients = new Set([...custodians, ...this.#addressees(pair, conversation, atMs)]);
+    // What nobody wrote, nobody was written.
+    const recipients = new Set(
+      line.author === null ? [] : [...custodians, ...this.#addressees(pair, conversation, atMs)],
+    );
     if (line.author !== null) recipients.delete(line.author);
     return [
       'all',
@@ -195,6 +205,7 @@ export class LineWriter {
       ...(line.author === null ? [] : [`s_${line.author}`]),
       ...[...recipients].map((person) => `t_${person}`),
       ...custodians.map((person) => `u_${person}`),
+      ...bystanders(line).map((person) => `x_${person}`),
       ...featuresOf(line).map((feature) => `h_${word(feature)}`),
     ].join(' ');
   }
@@ -205,6 +216,13 @@ export class LineWriter {
     if (found === undefined) return [];
     return (JSON.parse(String(found['people'])) as PersonId[]).map((person) => this.#root(person));
   }
+}
+
+/** Who had a part in a line without having written or been sent it. */
+function bystanders({ reactions, votes, marks, events, deleted }: Line): PersonId[] {
+  const parts = [...reactions, ...votes, ...marks, ...(deleted === null ? [] : [deleted])].map(({ person }) => person);
+  const people = new Set([...parts, ...events.map(({ sender }) => sender)]);
+  return [...people].filter((person) => person !== null);
 }
 
 export function firstIdOf(timeMs: number): number {

@@ -179,6 +179,7 @@ export class RecordWriter {
   }
 
   #onMerge(merge: Merge): void {
+    this.lines.touchPerson(merge.gone);
     for (const stream of this.#streams.values()) if (stream.person === merge.gone) stream.person = merge.kept;
     for (const { kept, gone } of this.#conversations.merge(merge)) this.lines.mergeConversations(kept, gone);
     // `/` is the character behind `.`: all names of one author.

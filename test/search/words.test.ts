@@ -59,7 +59,7 @@ describe('words', () => {
         if (askedWords(text, false) !== null) expect(finds(text, text)).toBe(true);
       }),
     );
-    const han = fc.string({ unit: fc.constantFrom(...'検査報告書港湾封印'), minLength: 1, maxLength: 12 });
+    const han = fc.string({ unit: fc.constantFrom(...Array.from('検査報告書港湾封印')), minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(han, fc.nat(), fc.nat(), (text, a, b) => {
         const [from, length] = [a % text.length, 1 + (b % text.length)];
