@@ -4,6 +4,7 @@ import type { StanzaNode } from './normalise/input.ts';
 interface Entry {
   readonly node: StanzaNode;
   readonly parts: Set<number>;
+  readonly unread: Set<number>;
   readonly atMs: number;
   readonly done: PromiseWithResolvers<void>;
 }
@@ -15,11 +16,18 @@ interface Entry {
 export class StanzaBook {
   readonly #open = new Map<StanzaNode, Entry>();
 
-  /** `parts`: the children that the client is to decrypt. Resolves once they are accounted for. */
+  /** `parts`: the children that the client is to decrypt. Resolves once it has read them, or they are accounted for. */
   arrived(node: StanzaNode, parts: readonly number[], atMs: number): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#open.set(node, { node, parts: new Set(parts), atMs, done });
+    this.#open.set(node, { node, parts: new Set(parts), unread: new Set(parts), atMs, done });
     return done.promise;
+  }
+
+  /** The client has decrypted a part. It is not durable yet. */
+  read(node: StanzaNode, part: number): void {
+    const entry = this.#open.get(node);
+    entry?.unread.delete(part);
+    if (entry?.unread.size === 0) entry.done.resolve();
   }
 
   accounted(node: StanzaNode, part: number): void {

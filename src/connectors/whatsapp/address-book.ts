@@ -49,7 +49,7 @@ function record(
 }
 
 function stored(lane: AccountLane, type: 'identity-key' | 'lid-mapping', id: string): unknown {
-  const bytes = lane.sink.session(keyName(lane.sink, type, id));
+  const bytes = lane.session(keyName(lane.sink, type, id));
   return bytes === null ? null : decodeKey(type, bytes);
 }
 

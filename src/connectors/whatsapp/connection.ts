@@ -12,16 +12,17 @@ import { StanzaBook } from './accounting.ts';
 import { peopleRecords } from './address-book.ts';
 import type { ClientCaches } from './client-caches.ts';
 import { closeCodeOf } from './close-codes.ts';
-import { commitForClient } from './commit.ts';
 import type { WhatsAppConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import type { Fence } from './fence.ts';
+import { holdFrames, rawSocketOf } from './frame-holder.ts';
 import { Gate, type Admission } from './gate.ts';
 import { journalling, type Source } from './journal.ts';
 import { keyName, SpoolKeyStore } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import { Meaning, type FollowUp, type Learnt, type Normalise } from './meaning.ts';
 import type { AddressPair, OwnAddresses, StanzaNode } from './normalise/input.ts';
+import { Pipeline } from './pipeline.ts';
 import { openSocket } from './socket.ts';
 import { courseOf, hashOf } from './stanza.ts';
 import { plainName, plainWeeks } from './state.ts';
@@ -56,6 +57,7 @@ export class Connection {
   /** Resolves with the close code. */
   readonly ended: Promise<number>;
   readonly #parts: ConnectionParts;
+  readonly #pipeline: Pipeline;
   readonly #sources = new WeakMap<Uint8Array, Source>();
   #isFlushing = false;
   #isOpen = false;
@@ -63,6 +65,12 @@ export class Connection {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     const { lane, credentials, normalise, followUps, config } = parts;
+    this.#pipeline = new Pipeline({
+      ...parts,
+      mostWaitingBytes: config.limits.pending,
+      onFull: () => this.drop(),
+    });
+    lane.pipeline = this.#pipeline;
     this.meaning = new Meaning({ lane, normalise, followUps, own: () => this.own });
     this.socket = openSocket({
       ...parts,
@@ -72,11 +80,14 @@ export class Connection {
         credentials,
         meaning: this.meaning,
         sourceOf: (ciphertext) => this.#sources.get(ciphertext),
+        onRead: ({ node, part }) => this.book.read(node, part),
         onAccounted: ({ node, part }) => this.book.accounted(node, part),
         commit: (learnt) => this.commit(learnt),
         onAppStateKeys: () => this.#syncAppState(),
       }),
     });
+    const raw = rawSocketOf(this.socket.ws);
+    if (raw !== null) holdFrames(raw, () => this.#pipeline.durable);
     void new Gate(this.socket.ws, {
       admit: (node) => this.#admit(node),
       onFault: (error) => this.#fault(error),
@@ -115,17 +126,14 @@ export class Connection {
   }
 
   /** Resolves once it is durable; not at all if the connection ends before. */
-  async commit({ captures, session, onDurable }: Learnt): Promise<void> {
-    const { lane, fence } = this.#parts;
-    await commitForClient(lane, fence, captures, session);
-    onDurable();
+  commit(learnt: Learnt): Promise<void> {
+    return this.#pipeline.enter(learnt);
   }
 
   /** Ends it without a word: what was not receipted comes again. */
   drop(): void {
-    const { ws } = this.socket;
-    const raw = (ws as unknown as { readonly socket?: { terminate(): void } | null }).socket;
-    if (raw) raw.terminate();
+    const raw = rawSocketOf(this.socket.ws);
+    if (raw !== null) raw.terminate();
     else void this.socket.end(undefined);
   }
 
@@ -137,10 +145,11 @@ export class Connection {
   }
 
   #keyStore(): SpoolKeyStore {
-    const { lane, fence, onFatal } = this.#parts;
+    const { lane, onFatal } = this.#parts;
     return new SpoolKeyStore({
       sink: lane.sink,
-      commit: (captures, session) => commitForClient(lane, fence, captures, session),
+      read: (name) => lane.session(name),
+      enter: (captures, session, onDurable) => void this.#pipeline.enter({ captures, session, onDurable }),
       also: (changes) => ({ captures: peopleRecords(lane, changes), session: [] }),
       onUnreadable: onFatal,
     });
@@ -149,7 +158,7 @@ export class Connection {
   /** The client asks for everything once only, and only after it has taken in the history itself, which it is not let to. */
   #syncAppState(): void {
     const { lane, credentials, events } = this.#parts;
-    const isKnown = lane.sink.session(keyName(lane.sink, 'app-state-sync-version', 'regular')) !== null;
+    const isKnown = lane.session(keyName(lane.sink, 'app-state-sync-version', 'regular')) !== null;
     if (isKnown || !this.#isOpen || credentials.value.myAppStateKeyId === undefined) return;
     this.socket.resyncAppState(ALL_WA_PATCH_NAMES, true).catch((error: unknown) => events.trouble('app-state', error));
   }
@@ -198,13 +207,15 @@ export class Connection {
     const { lane } = this.#parts;
     const hash = hashOf(node);
     const [week = 0, ...earlier] = plainWeeks(lane.nowMs);
-    if ([week, ...earlier].some((one) => lane.sink.session(plainName(one, hash)) !== null)) return AT_ONCE;
+    if ([week, ...earlier].some((one) => lane.session(plainName(one, hash)) !== null)) return AT_ONCE;
     const learnt = learn();
     const captures = learnt.flatMap((one) => one.captures);
     if (captures.length === 0) return AT_ONCE;
     const session = [...learnt.flatMap((one) => one.session), { name: plainName(week, hash), value: CAPTURED }];
     const onDurable = (): void => learnt.forEach((one) => one.onDurable());
-    return { before: this.commit({ captures, session, onDurable }), after: null };
+    const durable = this.commit({ captures, session, onDurable });
+    // What closes a gap must find it open, so the client goes on only after a gap is there.
+    return captures.some(({ type }) => type === 'gap') ? { before: durable, after: null } : AT_ONCE;
   }
 
   #notePhone({ attrs }: StanzaNode): void {

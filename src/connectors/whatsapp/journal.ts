@@ -30,6 +30,8 @@ export interface JournalParts {
   readonly meaning: Meaning;
   readonly credentials: Credentials;
   readonly sourceOf: (ciphertext: Uint8Array) => Source | undefined;
+  /** The client has the part, and may go on to the next message. */
+  readonly onRead: (source: Source) => void;
   /** The part is durable, or what stands for it is. */
   readonly onAccounted: (source: Source) => void;
   /** Makes durable what no transaction of the client carries. Resolves only when it is. */
@@ -45,8 +47,9 @@ const MOST_KEPT_BYTES = 256 * 1024;
 const EMPTY_MESSAGE = Buffer.from([1]);
 
 /**
- * The client's Signal sessions, with every plaintext written in the transaction that moves the ratchet. The client waits for that
- * transaction before it tells the server anything: a message that it receipted is in the spool, and one that is not comes again.
+ * The client's Signal sessions, with every plaintext written in the transaction that moves the ratchet. Nothing
+ * that the client sends after it leaves before that transaction is durable: a message that it receipted is in the spool, and one that is
+ * not comes again.
  */
 export function journalling(parts: JournalParts): SocketConfig['makeSignalRepository'] {
   return (auth, logger, lookUp) => {
@@ -92,7 +95,7 @@ class Journal {
       this.#parts.onAccounted(source);
       throw error;
     }
-    this.#parts.onAccounted(source);
+    this.#parts.onRead(source);
     return plaintext;
   }
 
@@ -100,8 +103,10 @@ class Journal {
     const { lane, meaning } = this.#parts;
     const weeks = plainWeeks(lane.nowMs);
     for (const week of weeks) {
-      const kept = lane.sink.session(plainName(week, hash));
-      if (kept !== null) return kept;
+      const kept = lane.session(plainName(week, hash));
+      if (kept === null) continue;
+      this.#parts.onAccounted(source);
+      return kept;
     }
     const plaintext = await decrypt();
     const { captures, session, onDurable } = meaning.decrypted({ ...source, plaintext });
@@ -113,6 +118,7 @@ class Journal {
       session: [...session, keep],
       onDurable: () => {
         onDurable();
+        this.#parts.onAccounted(source);
         if (hasKeys) this.#parts.onAppStateKeys();
       },
     };

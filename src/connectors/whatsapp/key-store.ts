@@ -40,8 +40,10 @@ export type KeyChanges = Readonly<Record<string, Readonly<Record<string, unknown
 
 export interface KeyStoreParts {
   readonly sink: AccountSink;
-  /** Makes a transaction durable. Rejections never reach the client. */
-  readonly commit: (captures: readonly Capture[], session: readonly SessionChange[]) => Promise<void>;
+  /** Session state, with what is on its way. */
+  readonly read: (name: string) => Uint8Array | null;
+  /** Takes a transaction on its way to the disk. What the client sends from now on waits for it. */
+  readonly enter: (captures: readonly Capture[], session: readonly SessionChange[], onDurable: () => void) => void;
   /** What else goes with these entries: credentials that changed, records of new addresses and identities. */
   readonly also: (changes: KeyChanges) => { captures: readonly Capture[]; session: readonly SessionChange[] };
   /** The store cannot be read: fatal. */
@@ -49,8 +51,8 @@ export interface KeyStoreParts {
 }
 
 /**
- * The client's Signal keys, in the spool. `set` resolves when they are durable and never rejects: to the client an error means that the
- * message is bad, and it would tell the server so. `get` never says "none" for what it cannot read.
+ * The client's Signal keys, in the spool. `set` never rejects: to the client an error means that the message is bad, and it would tell the
+ * server so. `get` sees what was set, durable or not, and never says "none" for what it cannot read.
  */
 export class SpoolKeyStore implements SignalKeyStore {
   readonly #parts: KeyStoreParts;
@@ -63,7 +65,7 @@ export class SpoolKeyStore implements SignalKeyStore {
     const found: Record<string, SignalDataTypeMap[T]> = {};
     try {
       for (const id of ids) {
-        const bytes = this.#parts.sink.session(keyName(this.#parts.sink, type, id));
+        const bytes = this.#parts.read(keyName(this.#parts.sink, type, id));
         if (bytes !== null) found[id] = decodeKey(type, bytes);
       }
     } catch (error) {
@@ -73,15 +75,15 @@ export class SpoolKeyStore implements SignalKeyStore {
     return found;
   }
 
-  async set(data: SignalDataSet): Promise<void> {
+  set(data: SignalDataSet): void {
     const changes = data as KeyChanges;
     const rows = Object.values(changes[JOURNAL] ?? {}) as JournalRow[];
     const { captures, session } = this.#parts.also(changes);
-    await this.#parts.commit(
+    this.#parts.enter(
       [...rows.flatMap((row) => row.captures), ...captures],
       [...rows.flatMap((row) => row.session), ...keyChanges(this.#parts.sink, changes), ...session],
+      () => rows.forEach(({ onDurable }) => onDurable()),
     );
-    for (const { onDurable } of rows) onDurable();
   }
 }
 

@@ -31,6 +31,8 @@ export class AccountLane {
   readonly gaps: GapBook;
   /** Of the connection that holds the account; changes of them go with whatever is delivered next. */
   credentials: Credentials | null = null;
+  /** What the connection that holds the account has on its way to the disk. */
+  pipeline: { pending(name: string): Uint8Array | null | undefined } | null = null;
   readonly #parts: LaneParts;
   readonly #underWay = new Set<Promise<unknown>>();
   #blocked = 0;
@@ -49,6 +51,12 @@ export class AccountLane {
   /** Whether something waits for the spool: then nobody may blame the connection. */
   get isBlocked(): boolean {
     return this.#blocked > 0;
+  }
+
+  /** Session state as it is to be, should nothing crash: what is on its way counts. */
+  session(name: string): Uint8Array | null {
+    const pending = this.pipeline?.pending(name);
+    return pending === undefined ? this.sink.session(name) : pending;
   }
 
   read<T>(name: StateName): T | null {

@@ -64,7 +64,7 @@ export class Meaning {
         return parts.own();
       },
       counterpart: (jid) => this.#counterpart(jid),
-      recall: (of) => sink.session(`memory/${sink.tagOf(of)}`),
+      recall: (of) => parts.lane.session(`memory/${sink.tagOf(of)}`),
     };
   }
 
@@ -108,7 +108,7 @@ export class Meaning {
     const { lane, normalise } = this.#parts;
     const { sink } = lane;
     const keys: AppStateKeys = (id) => {
-      const bytes = sink.session(keyName(sink, 'app-state-sync-key', id));
+      const bytes = lane.session(keyName(sink, 'app-state-sync-key', id));
       return bytes === null ? null : (decodeKey('app-state-sync-key', bytes).keyData ?? null);
     };
     return this.#learn(
@@ -166,9 +166,10 @@ export class Meaning {
     const decoded = jidDecode(jid);
     if (decoded === undefined) return null;
     const isLid = decoded.server === 'lid';
-    const { sink } = this.#parts.lane;
+    const { lane } = this.#parts;
+    const { sink } = lane;
     const id = isLid ? `${decoded.user}_reverse` : decoded.user;
-    const bytes = sink.session(keyName(sink, 'lid-mapping', id));
+    const bytes = lane.session(keyName(sink, 'lid-mapping', id));
     if (bytes === null) return null;
     return `${decodeKey('lid-mapping', bytes)}@${isLid ? 's.whatsapp.net' : 'lid'}`;
   }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+
+import { describe, expect, test } from 'vitest';
+import { Failure } from '../../../src/base/failure.ts';
+import { Fence } from '../../../src/connectors/whatsapp/fence.ts';
+import { holdFrames, type RawSocket } from '../../../src/connectors/whatsapp/frame-holder.ts';
+import { HealthBook } from '../../../src/connectors/whatsapp/health.ts';
+import { AccountLane } from '../../../src/connectors/whatsapp/lane.ts';
+import { Pipeline } from '../../../src/connectors/whatsapp/pipeline.ts';
+import { RecordedEvents } from '../../support/connector-events.ts';
+import { eventually } from '../../support/eventually.ts';
+import { MemorySink } from '../../support/memory-sink.ts';
+
+const account = '+15550001111';
+
+function makePipeline(mostWaitingBytes = 1_000_000): {
+  sink: MemorySink;
+  fence: Fence;
+  lane: AccountLane;
+  pipeline: Pipeline;
+  full: () => number;
+} {
+  const sink = new MemorySink();
+  const events = new RecordedEvents();
+  const health = new HealthBook([account], Date.now, events);
+  const onFatal = (): void => undefined;
+  const lane = new AccountLane({ account, sink, clock: Date.now, events, health, retryMs: 5, onFatal });
+  const fence = new Fence(1);
+  let full = 0;
+  const pipeline = new Pipeline({ lane, fence, mostWaitingBytes, onFull: () => (full += 1) });
+  lane.pipeline = pipeline;
+  return { sink, fence, lane, pipeline, full: () => full };
+}
+
+const change = (text: string): { captures: []; session: { name: string; value: Buffer }[]; onDurable: () => void } => ({
+  captures: [],
+  session: [{ name: 'creds', value: Buffer.from(text) }],
+  onDurable: () => undefined,
+});
+
+const settled = async (promise: Promise<unknown>): Promise<boolean> => {
+  const later = new Promise<false>((resolve) => setTimeout(() => resolve(false), 30));
+  return await Promise.race([promise.then(() => true as const), later]);
+};
+
+describe('a pipeline', () => {
+  test('shows what is on its way, and what is durable once it is', async () => {
+    const { lane, pipeline, sink } = makePipeline();
+    const held = Promise.withResolvers<void>();
+    sink.obstacle = () => held.promise;
+    const done = pipeline.enter(change('new'));
+    expect([lane.session('creds')?.toString(), sink.session('creds')]).toEqual(['new', null]);
+    held.resolve();
+    await done;
+    expect([pipeline.pending('creds'), sink.session('creds')?.toString()]).toEqual([undefined, 'new']);
+    expect(pipeline.durable).toBeNull();
+  });
+
+  test('delivers what waits together, in the order it was entered, however often a delivery is repeated', async () => {
+    const { pipeline, sink } = makePipeline();
+    const deliveries: string[][] = [];
+    let left = 3;
+    sink.obstacle = (_captures, session) => {
+      if (left-- > 0) throw new Failure('spool/no-stream', { expected: 'a stream', got: 'none' });
+      deliveries.push(session.map(({ value }) => String(value)));
+    };
+    const all = ['1', '2', '3', '4'].map((text) => pipeline.enter(change(text)));
+    await Promise.all(all);
+    expect(deliveries.flat()).toEqual(['1', '2', '3', '4']);
+    expect(sink.session('creds')?.toString()).toBe('4');
+  });
+
+  test('ends with its fence: nothing of what waits is delivered later, and nobody is told that it is', async () => {
+    const { pipeline, sink, fence } = makePipeline();
+    const held = Promise.withResolvers<void>();
+    let deliveries = 0;
+    sink.obstacle = async () => {
+      deliveries += 1;
+      await held.promise;
+    };
+    void pipeline.enter(change('under way'));
+    await eventually(() => deliveries).toBe(1);
+    const waiting = pipeline.enter(change('waiting'));
+    fence.fall();
+    held.resolve();
+    expect(await settled(waiting)).toBe(false);
+    expect(await settled(pipeline.enter(change('after')))).toBe(false);
+    expect([deliveries, sink.session('creds')?.toString(), pipeline.pending('creds')]).toEqual([
+      1,
+      'under way',
+      undefined,
+    ]);
+  });
+
+  test('goes no further after an outcome that is unknown', async () => {
+    const { pipeline, sink } = makePipeline();
+    sink.obstacle = () => {
+      throw new Failure('spool/commit', { expected: 'a durable commit', got: 'EIO' });
+    };
+    expect(await settled(pipeline.enter(change('1')))).toBe(false);
+    sink.obstacle = () => undefined;
+    expect(await settled(pipeline.enter(change('2')))).toBe(false);
+    expect(sink.session('creds')).toBeNull();
+  });
+
+  test('tells when too much waits', async () => {
+    const { pipeline, full, sink } = makePipeline(10);
+    sink.obstacle = () => new Promise(() => undefined);
+    void pipeline.enter(change('12345'));
+    expect(full()).toBe(0);
+    void pipeline.enter(change('1234567'));
+    expect(full()).toBe(1);
+  });
+});
+
+describe('frames', () => {
+  test('leave at once while nothing is on its way, and else in order after it', async () => {
+    const sent: string[] = [];
+    const told: string[] = [];
+    const raw: RawSocket = { send: (data) => void sent.push(String(data)), terminate: () => undefined };
+    let durable: Promise<void> | null = null;
+    holdFrames(raw, () => durable);
+    const send = (text: string): void => raw.send(text, () => told.push(text));
+    send('1');
+    expect(sent).toEqual(['1']);
+    const first = Promise.withResolvers<void>();
+    const second = Promise.withResolvers<void>();
+    durable = first.promise;
+    send('2');
+    durable = second.promise;
+    send('3');
+    durable = null;
+    send('4');
+    second.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([sent, told]).toEqual([['1'], ['2', '3', '4']]);
+    first.resolve();
+    await eventually(() => sent).toEqual(['1', '2', '3', '4']);
+  });
+});
