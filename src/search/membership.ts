@@ -12,7 +12,7 @@ const WENT = /^(?:remove|leave|left|kick|ban|participants?[-_ ](?:remove|leave))
 
 export function membershipIn(view: View): MembershipNews | null {
   if (view.kind === 'group') {
-    const members = member(member(view.state, 'group'), 'members') ?? member(view.state, 'participants');
+    const members = member(groupIn(view.state), 'members') ?? member(view.state, 'participants');
     return Array.isArray(members) ? { all: members.flatMap((one: unknown) => partyOf(one) ?? []) } : null;
   }
   if (view.kind !== 'group-update' || view.changes === undefined) return null;
@@ -20,6 +20,20 @@ export function membershipIn(view: View): MembershipNews | null {
     (view.changes ?? []).flatMap(({ what, parties: concerned }) => (pattern.test(what) ? concerned : []));
   const [came, went] = [parties(CAME), parties(WENT)];
   return came.length + went.length === 0 ? null : { came, went };
+}
+
+/** What a conversation is called from this view on, if it says so. */
+export function titleIn(view: View): string | null {
+  const named = text(view.chat, 'name');
+  if (named !== null || view.chat?.type !== 'group') return named;
+  if (view.kind === 'group') return text(groupIn(view.state), 'name');
+  if (view.kind !== 'group-update') return null;
+  return (view.changes ?? []).findLast(({ what }) => what === 'subject')?.value ?? null;
+}
+
+/** One messenger's snapshot is the group, another's holds it. */
+function groupIn(state: unknown): unknown {
+  return member(state, 'group') ?? state;
 }
 
 /** People whom snapshots of an address book name, with the names it gives them. */

@@ -14,6 +14,7 @@ import { OpenError, Opener } from '../seal/open.ts';
 import { ReaderTrouble, streamed, type ArchiveReader } from '../verify/reader.ts';
 import type { FollowedSegment, PackBytes } from './follow.ts';
 import type { VerifiedEntry } from './log-cursor.ts';
+import { asView } from './view-form.ts';
 
 /** Why a record of the log cannot be read. It is shown in its place all the same. */
 export type Defect =
@@ -133,11 +134,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 /** Whoever sealed it may have sealed anything: what is no view stays a record with a defect. */
 function viewOf(parts: { view: Buffer; cap: Buffer }): Pick<ReadRecord, 'view' | 'via' | 'defect'> {
   try {
-    const view = JSON.parse(utf8.decode(parts.view)) as View | null;
+    const view = asView(JSON.parse(utf8.decode(parts.view)));
     const cap = JSON.parse(utf8.decode(parts.cap)) as { via?: unknown } | null;
     const via = typeof cap?.via === 'string' ? cap.via : null;
-    const isView = typeof view === 'object' && view !== null && typeof view.kind === 'string';
-    return isView ? { view, via, defect: null } : { view: null, via, defect: 'no-view' };
+    return { view, via, defect: view === null ? 'no-view' : null };
   } catch {
     return { view: null, via: null, defect: 'no-view' };
   }

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Chat, View } from '../record/message.ts';
 import type { PersonId } from './line.ts';
 import type { MembershipNews } from './membership.ts';
+import { titleIn } from './membership.ts';
 import type { Merge, PeopleWriter } from './sqlite-people.ts';
 import { foldedName } from './words.ts';
 
@@ -55,7 +56,8 @@ export class ConversationWriter {
     if (chat.type === 'direct') return this.#direct(view, chat, account, atMs);
     if (chat.type === 'unknown') return null;
     const id = this.#conversation({ key: `${app} ${chat.type} ${chat.id}`, app, chat });
-    if (typeof chat.name === 'string' && chat.name !== '') this.#retitle(id, chat.name, atMs);
+    const title = titleIn(view);
+    if (title !== null) this.#retitle(id, title, atMs);
     return id;
   }
 
