@@ -34,6 +34,22 @@ function historyOf(capture: Capturing): readonly string[] {
   return capture.sink.sessionNames('history/');
 }
 
+/** An announcement of our own making, as if the phone had sent it. */
+async function announce({ emulator }: Capturing, fields: proto.Message.IHistorySyncNotification): Promise<void> {
+  const { Type } = proto.Message.ProtocolMessage;
+  await emulator.send({
+    to: number,
+    from: number,
+    attributes: { category: 'peer', recipient: null },
+    message: {
+      protocolMessage: {
+        type: Type.HISTORY_SYNC_NOTIFICATION,
+        historySyncNotification: { syncType: HistorySyncType.RECENT, ...fields },
+      },
+    },
+  });
+}
+
 describe('history from the phone', () => {
   it('is archived, message for message, and nothing of it remains to be done', async () => {
     const capture = await capturing();
@@ -144,21 +160,21 @@ describe('history that cannot be had', () => {
     expect(capture.texts).toEqual([]);
   });
 
+  it.each([['//evil.example/x'], ['http://169.254.169.254/'], ['/x\r\nhost: evil.example']])(
+    'is not fetched from %j',
+    async (directPath) => {
+      const capture = await capturing();
+      await announce(capture, { directPath, mediaKey: randomBytes(32), fileEncSha256: randomBytes(32) });
+      await eventually(() => capture.events.alarmed('history-lost')).toBe(true);
+      expect(await capture.emulator.requests()).toEqual([]);
+    },
+  );
+
   it('is kept as bytes when it is no history', async () => {
     const capture = await capturing();
 
     const garbage = randomBytes(200);
-    await capture.emulator.send({
-      to: number,
-      from: number,
-      attributes: { category: 'peer', recipient: null },
-      message: {
-        protocolMessage: {
-          type: proto.Message.ProtocolMessage.Type.HISTORY_SYNC_NOTIFICATION,
-          historySyncNotification: { syncType: HistorySyncType.RECENT, initialHistBootstrapInlinePayload: garbage },
-        },
-      },
-    });
+    await announce(capture, { initialHistBootstrapInlinePayload: garbage });
     await eventually(() => capture.events.alarmed('history-lost')).toBe(true);
     const kept = capture.sink.contents.filter(({ view }) => view.kind === 'unknown');
     expect(kept.some(({ raw }) => Buffer.from(raw).includes(garbage))).toBe(true);
