@@ -20,6 +20,11 @@ archive:
 spool:
   directory: spool
 
+# Only here are the reader's key and the connector on one machine.
+reader:
+  key: keys/reader.key
+  index: index
+
 connector:
   name: connector
 

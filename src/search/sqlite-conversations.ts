@@ -2,8 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Chat, View } from '../record/message.ts';
 import type { PersonId } from './line.ts';
-import type { MembershipNews } from './membership.ts';
-import { titleIn } from './membership.ts';
+import { titleIn, type MembershipNews } from './membership.ts';
 import type { Merge, PeopleWriter } from './sqlite-people.ts';
 import { foldedName } from './words.ts';
 

@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startSignalEmulator, type SignalEmulator } from '../emulators/signal/emulator.ts';
+import type { WhatsAppEmulator } from '../emulators/whatsapp/api.ts';
+import { startWhatsAppEmulator } from '../emulators/whatsapp/emulator.ts';
+import { redirectionTo } from '../emulators/whatsapp/redirect.ts';
+import { scanTerminal } from '../support/e2e-qr.ts';
+import { FIELD_PHONE, handOverHistory, liveThroughTheNight, NIGHT_RECORDS, NIGHT_SHIFT, world } from './night-shift.ts';
 import { contacts, duty, DUTY_PHONE, harbour, members, operations, ortiz } from './people.ts';
-import { line, openRecords } from './read.ts';
-import { freePort, holdfast, readStatus, Running, until } from './steps.ts';
+import { freePort, holdfast, readStatus, Running, until, watch } from './steps.ts';
 import { firstDays, lastDay, midweek, rush, type Happening } from './week.ts';
 
 const ORIGIN = 'field-office.example/holdfast/demo';
@@ -60,7 +64,7 @@ async function startMessenger({ directory }: Place): Promise<SignalEmulator> {
   });
 }
 
-/** The evaluation's config with one account, and clocks that suit a demo of a minute. */
+/** The evaluation's config with two accounts, and clocks that suit a demo of a minute. */
 async function configure({ config }: Place, signal: SignalEmulator): Promise<void> {
   const port = await freePort();
   const text = await readFile(config, 'utf8');
@@ -69,7 +73,10 @@ async function configure({ config }: Place, signal: SignalEmulator): Promise<voi
     config,
     `${head.replace('flushAfter: 1s', 'flushAfter: 500ms')}accounts:
   - { name: duty-phone, app: signal, account: "${DUTY_PHONE}", backend: main, retention: evaluation }
+  - { name: field-phone, app: whatsapp, account: "+${FIELD_PHONE}", backend: main, retention: evaluation }
 
+whatsapp:
+  main: {}
 signal:
   main:
     api: ${signal.url}
@@ -112,13 +119,49 @@ async function liveThroughTheWeek(place: Place, signal: SignalEmulator): Promise
   await play(signal, lastDay());
 }
 
-async function showConversation(place: Place): Promise<void> {
-  const lines: string[] = [];
-  for await (const view of openRecords(place.archive, ORIGIN, join(place.directory, 'keys'))) {
-    const text = view.chat?.id === harbour.internalId ? line(view) : null;
-    if (text !== null) lines.push(text);
-  }
-  say(indent(lines.join('\n')));
+/** The owner of the field phone scans what `holdfast link` shows. */
+async function linkFieldPhone(place: Place, whatsapp: WhatsAppEmulator): Promise<void> {
+  say(dim(`    holdfast link field-phone --config ${place.config}`));
+  let isScanned = false;
+  const code = await watch(['link', 'field-phone', '--config', place.config], (printed) => {
+    const qr = isScanned || !printed.includes('Scan it') ? null : scanTerminal(printed);
+    if (qr === null) return;
+    isScanned = true;
+    say(process.stdout.isTTY ? indent(printed.trimEnd()) : '    (the QR code, for a terminal to show)');
+    void whatsapp.scanQr(qr, FIELD_PHONE);
+  });
+  if (code !== 0) throw new Error(`holdfast link ended with ${code}`);
+  say('    scanned by the emulated phone: linked');
+}
+
+async function capturingOn(place: Place, app: 'signal' | 'whatsapp'): Promise<boolean> {
+  const status = await readStatus(place.spool);
+  return status?.accounts.find((account) => account.app === app)?.health.state === 'capturing';
+}
+
+async function liveThroughTheShift(place: Place, whatsapp: WhatsAppEmulator): Promise<void> {
+  const nightShift = await whatsapp.addGroup(NIGHT_SHIFT);
+  await linkFieldPhone(place, whatsapp);
+  await until('capture of WhatsApp to begin', () => capturingOn(place, 'whatsapp'));
+  say('At the link       the phone hands over what was said before');
+  await handOverHistory(whatsapp);
+  say('Thursday night    a group at berth 9: a photo, an edit, a deletion, a poll, a reaction');
+  await liveThroughTheNight(whatsapp, nightShift);
+}
+
+async function command(place: Place, ...args: string[]): Promise<void> {
+  const shown = args.map((arg) => (/[^a-z0-9-]/i.test(arg) ? `'${arg}'` : arg)).join(' ');
+  say(dim(`    holdfast ${shown} --config ${place.config}`));
+  const { code, output } = await holdfast(...args, '--config', place.config);
+  if (code !== 0) throw new Error(output);
+  say(`${indent(output.trim())}\n`);
+}
+
+async function readConversations(place: Place): Promise<void> {
+  await command(place, 'read', '--once');
+  await command(place, 'show', harbour.name ?? '');
+  await command(place, 'show', NIGHT_SHIFT.subject);
+  await command(place, 'search', 'reefer OR "seals broken"');
 }
 
 async function tamper(place: Place): Promise<string> {
@@ -147,23 +190,29 @@ async function verify(place: Place, archive: string, expected: number): Promise<
 
 async function main(): Promise<void> {
   const started = Date.now();
-  say(bold('Holdfast: a week of a field office, archived on this machine. No services, about half a minute.'));
+  say(
+    bold(
+      'Holdfast: a week of a field office, archived on this machine. No services, about three quarters of a minute.',
+    ),
+  );
   heading('Keys, trust file, config');
   const place = await prepare();
   heading('A Signal account is captured (signal-cli-rest-api is emulated; everything of Holdfast is real)');
   await using signal = await startMessenger(place);
+  await using whatsapp = await startWhatsAppEmulator({ tls: true, ...world });
   await configure(place, signal);
-  const holdfastUp = new Running('up', '--config', place.config);
+  const holdfastUp = new Running(redirectionTo(whatsapp), 'up', '--config', place.config);
   try {
     await liveThroughTheWeek(place, signal);
+    heading(
+      'A WhatsApp account is linked by QR code and captured (WhatsApp’s server is emulated; the client is the real one)',
+    );
+    await liveThroughTheShift(place, whatsapp);
     await until('everything to be archived', async () => {
       const status = await readStatus(place.spool);
-      return (
-        status !== null &&
-        status.waiting === 0 &&
-        (status.accounts[0]?.records ?? 0) > RUSH &&
-        status.accounts[0]?.health.state === 'capturing'
-      );
+      const isCaptured = (await capturingOn(place, 'signal')) && (await capturingOn(place, 'whatsapp'));
+      const recorded = (app: string): number => status?.accounts.find((account) => account.app === app)?.records ?? 0;
+      return isCaptured && status?.waiting === 0 && recorded('signal') > RUSH && recorded('whatsapp') > NIGHT_RECORDS;
     });
   } catch (error) {
     process.stderr.write(holdfastUp.log);
@@ -173,14 +222,16 @@ async function main(): Promise<void> {
   await holdfastUp.stop();
   heading('Anyone with the trust file can check the archive; no decryption key is needed');
   await verify(place, place.archive, 0);
-  heading('Whoever holds the reader’s key sees what was said, deleted and edited');
-  await showConversation(place);
+  heading('Whoever holds the reader’s key sees what was said, deleted and edited, and finds it');
+  await readConversations(place);
   heading('One bit of a copy is changed');
   await verify(place, await tamper(place), 1);
   heading('What to try next');
   say(
     indent(`ls -R ${place.archive}/log                     # segments are text: read one
 npx holdfast verify file://${place.archive} --trust ${place.directory}/trust.json --json
+npx holdfast show --config ${place.config}      # all conversations
+npx holdfast search 'from:"Jonas Berg" edited:yes' --config ${place.config}
 npx holdfast doctor --config ${place.config}
 npx holdfast up --config ${place.config}        # with a signal-cli-rest-api of your own in the config`),
   );

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { ConnectorStatus } from '../../src/main/housekeeping.ts';
 
 const CLI = fileURLToPath(new URL('../../src/main/cli.ts', import.meta.url));
+const REDIRECT = new URL('../emulators/whatsapp/redirect.ts', import.meta.url).href;
 
 export interface Finished {
   readonly code: number | null;
@@ -25,13 +26,27 @@ export async function holdfast(...args: string[]): Promise<Finished> {
   return { code, output };
 }
 
+/** Runs one `holdfast` command to its end and tells of everything it prints. */
+export async function watch(args: readonly string[], onOutput: (all: string) => void): Promise<number | null> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => onOutput((output += chunk.toString())));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code;
+}
+
 /** A `holdfast` that keeps running, and what it wrote to its log. */
 export class Running {
   readonly #child: ChildProcess;
   #log = '';
 
-  constructor(...args: string[]) {
-    this.#child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  /** `env` is for the preload that leads connections to WhatsApp's servers to the emulated one. */
+  constructor(env: Readonly<Record<string, string>>, ...args: string[]) {
+    this.#child = spawn(process.execPath, ['--import', REDIRECT, CLI, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     process.once('exit', () => this.#child.kill('SIGKILL'));
   }

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { openRecords } from '../demo/read.ts';
+import { openRecords } from '../support/open-records.ts';
 import { createUser, s3Client } from '../services/ceph.ts';
 import { runTool, type Service } from '../services/guard.ts';
 import { freePort } from '../services/ports.ts';

@@ -36,37 +36,3 @@ export async function* openRecords(archive: string, origin: string, keys: string
     }
   }
 }
-
-/** One view as a line of a conversation, or null for what nobody would say aloud. */
-export function line(view: View): string | null {
-  const who = view.sender?.name ?? view.sender?.number ?? '–';
-  const when = view.sentAtMs === null ? '' : new Date(view.sentAtMs).toISOString().slice(5, 16).replace('T', ' ');
-  const said = what(view);
-  return said === null ? null : `${when}  ${who.padEnd(12)} ${said}`;
-}
-
-function what(view: View): string | null {
-  switch (view.kind) {
-    case 'message': {
-      const files = (view.content.attachments ?? []).map(
-        ({ fileName, contentType }) => `[${fileName ?? contentType ?? 'file'}]`,
-      );
-      return [view.content.text ?? '', ...files].join(' ').trim() || null;
-    }
-    case 'edit':
-      return `✎ edits ${clock(view.target.sentAtMs)}: ${view.content.text ?? ''}`;
-    case 'delete':
-      return `✗ deletes what was said at ${clock(view.target.sentAtMs)}`;
-    case 'reaction':
-      return `${view.emoji} to ${clock(view.target.sentAtMs)}`;
-    case 'timer':
-      return `⏱ messages disappear after ${view.expiresInSeconds / 86_400} days (not here)`;
-    case 'identity-change':
-      return '⚠ safety number changed';
-    default:
-      return null;
-  }
-}
-
-const clock = (ms: number | null): string =>
-  ms === null ? 'an unknown time' : new Date(ms).toISOString().slice(5, 16).replace('T', ' ');
