@@ -67,7 +67,7 @@ describe('hostile content', () => {
     await using db = await indexed(log);
     for (const [n] of TEXTS.entries()) expect(await db.count(parseQuery(`marker${n}`))).toBe(1);
     const text = await printed(db);
-    expect(text).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/u);
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202A-\u202E\u2066-\u2069]/u);
     expect(text).toContain('[U+202E]');
     expect(text).toContain('[U+001B]');
     expect(/\p{M}{6,}/u.test(text)).toBe(false);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { encodeVerifierKey } from '../../src/record/note.ts';
+import { TalkingArchive } from '../search/archive-kit.ts';
+import { ANA, BEN, CLEO, HARBOUR, message, refTo } from '../search/kit.ts';
+import { Guard } from '../services/guard.ts';
+import { MANIFEST, TRUST } from '../support/archive-fixture.ts';
+import { Daemon, runHoldfast, until, type Finished } from '../support/e2e-process.ts';
+import { READER, ROOT, STRANGER, type RecipientPair } from '../vectors/keys.ts';
+
+const guard = new Guard('read');
+let archive: TalkingArchive;
+const run = (...args: string[]): Promise<Finished> => runHoldfast(args, { guard });
+const codeIn = ({ stderr }: Finished): string => /^error (\S+)/m.exec(stderr)?.[1] ?? stderr;
+
+/** A reader's machine: trust file, manifest, its key, and a place for the index. */
+function place(name: string, { privateKey }: RecipientPair = READER): string {
+  const dir = join(guard.dir, name);
+  mkdirSync(dir);
+  const trust = {
+    v: 1,
+    origin: TRUST.origin,
+    root: ROOT.key.raw.toString('base64'),
+    log: encodeVerifierKey(TRUST.log),
+  };
+  const key = privateKey.export({ format: 'pem', type: 'pkcs8' });
+  writeFileSync(join(dir, 'trust.json'), JSON.stringify(trust));
+  writeFileSync(join(dir, 'manifest.json'), `${MANIFEST}\n`);
+  writeFileSync(join(dir, 'reader.key'), key, { mode: 0o600 });
+  const config = {
+    origin: TRUST.origin,
+    trust: 'trust.json',
+    manifest: 'manifest.json',
+    archive: { url: pathToFileURL(archive.directory).href },
+    reader: { key: 'reader.key', index: 'index', followEvery: '100ms' },
+    retention: [{ class: 'x', period: 'P1D', authority: 'test' }],
+  };
+  const file = join(dir, 'holdfast.yaml');
+  writeFileSync(file, stringify(config));
+  return file;
+}
+
+beforeAll(async () => {
+  archive = await TalkingArchive.start(join(guard.dir, 'made'));
+  const { maker } = archive;
+  const said = maker.nowMs;
+  await archive.capture(ANA, message('the berth is taken'), { by: BEN, chat: HARBOUR });
+  await archive.capture(BEN, message('the berth is taken'), { by: BEN, chat: HARBOUR });
+  await maker.archive();
+  await maker.hour();
+  await archive.capture(
+    ANA,
+    { kind: 'edit', target: refTo(BEN, said), content: { text: 'the berth is free' } },
+    { by: BEN, chat: HARBOUR },
+  );
+  await archive.capture(ANA, { kind: 'delete', target: refTo(BEN, said), by: 'sender' }, { by: BEN, chat: HARBOUR });
+  await archive.capture(ANA, message('検査は木曜日です'), { by: CLEO, chat: HARBOUR });
+  await maker.archive();
+});
+afterAll(async () => {
+  await archive?.[Symbol.asyncDispose]();
+  await guard.end();
+});
+
+describe('holdfast read, search and show', () => {
+  it('index an archive, find in it, and show a conversation whole', async () => {
+    const config = place('whole');
+    const read = await run('read', '--once', '--config', config);
+    expect([read.code, read.stderr]).toEqual([0, '']);
+    expect(read.stdout).toMatch(/^indexed {2}\d+ records, .* complete up to checkpoint \d+ of /);
+    const found = await run('search', '--json', 'berth', 'from:ben', '--config', config);
+    const result = JSON.parse(found.stdout) as {
+      total: number;
+      hits: { copies: number }[];
+      index: { checkpoint: number };
+    };
+    expect(result).toMatchObject({
+      total: 1,
+      hits: [{ text: 'the berth is free', copies: 2, edited: true, deleted: true }],
+    });
+    expect((await run('search', '木曜', '--config', config)).stdout).toMatch(/^1 hit\n/);
+    const { stdout } = await run('show', 'harbour watch', '--config', config);
+    for (const part of [
+      '[deleted] the berth is free',
+      'first written',
+      'the berth is taken',
+      'also captured by',
+      '検査は木曜日です',
+      'complete up to checkpoint',
+    ]) {
+      expect(stdout).toContain(part);
+    }
+    expect((await run('show', '--config', config)).stdout).toContain('Harbour Watch');
+    expect(statSync(join(guard.dir, 'whole', 'index')).mode & 0o777).toBe(0o700);
+  });
+
+  it('give the same answers from an index that was built again', async () => {
+    const config = place('again');
+    await run('read', '--once', '--config', config);
+    const before = await run('show', 'harbour watch', '--json', '--config', config);
+    const rebuilt = await run('read', '--once', '--rebuild', '--json', '--config', config);
+    expect(JSON.parse(rebuilt.stdout)).toMatchObject({ origin: TRUST.origin, unreadable: 0 });
+    expect((await run('show', 'harbour watch', '--json', '--config', config)).stdout).toBe(before.stdout);
+  });
+
+  it('follow the log while it grows, log no content, and stop when asked', async () => {
+    const config = place('follow');
+    const daemon = new Daemon({ args: ['read', '--config', config], guard });
+    await daemon.started();
+    await until('the first records', () => daemon.count('index.grown') > 0);
+    await archive.maker.hour();
+    await archive.capture(ANA, message('a word nobody said before: quixotic'), { by: CLEO, chat: HARBOUR });
+    await archive.maker.archive();
+    await until('the new message', async () =>
+      (await run('search', 'quixotic', '--config', config)).stdout.startsWith('1 hit'),
+    );
+    // A second writer is told; readers are not hindered.
+    expect(codeIn(await run('read', '--once', '--config', config))).toBe('search/index-in-use');
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    expect(daemon.printed).not.toMatch(/quixotic|berth|Ana|Ben|\+1202/);
+  });
+
+  it('say in one error what is wrong', async () => {
+    const config = place('wrong');
+    expect(codeIn(await run('search', 'x', '--config', config))).toBe('search/index-missing');
+    await run('read', '--once', '--config', config);
+    const query = await run('search', 'a OR', '--config', config);
+    expect([query.code, codeIn(query)]).toEqual([2, 'search/query']);
+    expect(query.stderr).toContain('character 5 of the query');
+    expect(codeIn(await run('show', 'nobody at all', '--config', config))).toBe('search/not-found');
+    expect(codeIn(await run('search', 'a', '--order', 'best', '--config', config))).toBe('search/query');
+    chmodSync(join(guard.dir, 'wrong', 'index'), 0o755);
+    expect(codeIn(await run('search', 'a', '--config', config))).toBe('search/index-exposed');
+    const stranger = await run('read', '--once', '--config', place('stranger', STRANGER));
+    expect([stranger.code, codeIn(stranger)]).toEqual([2, 'search/wrong-key']);
+    const foreign = place('foreign');
+    const trust = join(guard.dir, 'foreign', 'trust.json');
+    writeFileSync(
+      trust,
+      readFileSync(trust, 'utf8').replace(
+        /"log":"[^"]*"/,
+        `"log":"${encodeVerifierKey({ ...TRUST.log, key: ROOT.key } as never)}"`,
+      ),
+    );
+    const refused = await run('read', '--once', '--config', foreign);
+    expect(refused.code).toBe(2);
+    expect(codeIn(refused)).toMatch(/^(?:search\/foreign-archive|format\/)/);
+  });
+
+  it('leave nothing outside of the index’s directory', () => {
+    expect(readdirSync(join(guard.dir, 'whole')).toSorted()).toEqual([
+      'holdfast.yaml',
+      'index',
+      'manifest.json',
+      'reader.key',
+      'trust.json',
+    ]);
+  });
+});
