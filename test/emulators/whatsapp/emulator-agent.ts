@@ -5,7 +5,10 @@ import { connect } from 'node:tls';
 import type { WhatsAppEmulator } from './api.ts';
 
 /** Brings requests for any host name to the emulator, over TLS and with the certificate checked for that name. Needs `tls: true`. */
-export function emulatorAgent({ mediaUrl, caCertificate }: WhatsAppEmulator): Agent {
+export function emulatorAgent({
+  mediaUrl,
+  caCertificate,
+}: Pick<WhatsAppEmulator, 'mediaUrl' | 'caCertificate'>): Agent {
   if (caCertificate === null) throw new Error('the emulator has no certificate: start it with tls');
   const port = Number(new URL(mediaUrl).port);
   const agent = new Agent({ keepAlive: true, ca: caCertificate });
