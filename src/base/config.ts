@@ -122,6 +122,9 @@ const account = z.strictObject({
   name: label.describe('How operators see the account.'),
   app: z.enum(['signal', 'whatsapp']).describe('Which messenger.'),
   account: z.string().min(1).max(200).describe('What the messenger calls it: the phone number.'),
+  device: label
+    .optional()
+    .describe('Only where two hosts archive one account: which device this is. Each host names another, for ever.'),
   backend: label.describe('Which back end below it lives on.'),
   retention: retentionClass.describe('Class of its records; one of `retention`.'),
 });

@@ -100,7 +100,7 @@ function attachedAccounts(config: Config, spool: Spool): AttachedAccount[] {
   const accounts = config.accounts.map((entry) => ({
     app: entry.app,
     name: entry.name,
-    sink: spool.account(entry.app, entry.account, entry.retention),
+    sink: spool.account(entry.app, entry.account, entry.retention, entry.device),
   }));
   return [self, ...accounts];
 }

@@ -13,6 +13,14 @@ export function accountPseudonym(deployment: KeyObject, app: App, account: strin
   return pseudonym(deployment, `holdfast account v1\n${app}\n${account}`);
 }
 
+/**
+ * Pseudonym of one of several devices of an account, which run on hosts of their own so that the loss of one loses nothing. Each has streams
+ * of its own; their tags are the account's.
+ */
+export function devicePseudonym(deployment: KeyObject, app: App, account: string, device: string): Hex128 {
+  return pseudonym(deployment, `holdfast device v1\n${app}\n${device}\n${account}`);
+}
+
 /** Per-account key under which native identities become comparable, and only comparable. */
 export function tagKey(deployment: KeyObject, account: Hex128): KeyObject {
   const material = Buffer.from(hkdfSync('sha256', deployment, '', `holdfast tag v1\n${account}`, TAG_KEY_BYTES));

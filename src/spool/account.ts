@@ -7,7 +7,7 @@ import { toSeconds } from '../record/period.ts';
 import type { App } from '../record/vocabulary.ts';
 import { MAX_INFLATED_BYTES, MAX_PADDED_BYTES, prepareParts, type Prepared } from '../seal/seal.ts';
 import { newObjectStub, stubFor } from '../seal/stub.ts';
-import { accountPseudonym, nativeTag, tagKey } from '../seal/tag.ts';
+import { accountPseudonym, devicePseudonym, nativeTag, tagKey } from '../seal/tag.ts';
 import { Failure, isFailure } from '../base/failure.ts';
 import type {
   AccountSink,
@@ -30,6 +30,15 @@ import type { SpoolStream } from './streams.ts';
 export type OwnContent = ContentCapture & { readonly objects?: readonly BytesRef[] };
 export type OwnGap = GapCapture & { readonly tag?: Hex128 };
 export type OwnCapture = OwnContent | OwnGap;
+
+export interface SpoolAccount {
+  readonly app: App;
+  readonly account: string;
+  /** Class of its records. */
+  readonly ret: string;
+  /** Label of this device, where several of the account are archived. */
+  readonly device?: string;
+}
 
 interface ReadyContent {
   readonly capture: OwnContent;
@@ -69,11 +78,13 @@ export class AccountSpool implements AccountSink {
   /** Settles when the last call that had to wait has entered the committer. */
   #turn: Promise<unknown> | null = null;
 
-  constructor(parts: SpoolParts, account: { app: App; account: string; ret: string }) {
+  constructor(parts: SpoolParts, { app, account, ret, device }: SpoolAccount) {
+    const { deploymentKey } = parts.options;
+    const pseudonym = accountPseudonym(deploymentKey, app, account);
     this.#parts = parts;
-    this.#ret = account.ret;
-    this.acct = accountPseudonym(parts.options.deploymentKey, account.app, account.account);
-    this.#tagKey = tagKey(parts.options.deploymentKey, this.acct);
+    this.#ret = ret;
+    this.acct = device === undefined ? pseudonym : devicePseudonym(deploymentKey, app, account, device);
+    this.#tagKey = tagKey(deploymentKey, pseudonym);
   }
 
   ready(): Promise<void> {

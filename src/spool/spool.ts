@@ -232,8 +232,8 @@ export class Spool implements AsyncDisposable {
   }
 
   /** The sink of one account. Its stream must be open. */
-  account(app: App, account: string, ret: string): AccountSpool {
-    return new AccountSpool(this.#parts, { app, account, ret });
+  account(app: App, account: string, ret: string, device?: string): AccountSpool {
+    return new AccountSpool(this.#parts, { app, account, ret, ...(device === undefined ? {} : { device }) });
   }
 
   currentStream(acct: Hex128): SpoolStream | undefined {

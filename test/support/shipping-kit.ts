@@ -50,6 +50,8 @@ export interface ShippingOptions {
   readonly againAfterMs?: number;
   readonly times?: AttachTimes;
   readonly pair?: SigningPair;
+  /** Of all accounts. */
+  readonly device?: string;
 }
 
 /** A spool with a shipper and its accounts, as a connector runs them. */
@@ -75,7 +77,7 @@ export class ShippingKit implements AsyncDisposable {
       events: told,
       onDoubt: (stream) => this.attachments.doubt(stream),
     });
-    this.sinks = accounts.map((name) => kit.spool.account(appOf(name), name, CLASS));
+    this.sinks = accounts.map((name) => kit.spool.account(appOf(name), name, CLASS, options.device));
     this.attachments = new Attachments(
       kit.spool,
       this.shipper,
