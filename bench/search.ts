@@ -45,7 +45,7 @@ async function indexAll(): Promise<boolean> {
   const manifest = openManifest(SealedArchive.manifest, ROOT.key, ORIGIN);
   const reader = await openDirReader(archive);
   const { privateKey: key, recipient } = READER;
-  const indexer = await Indexer.open({ reader, trust: TRUST, manifest, key, kid: recipient.kid, db });
+  await using indexer = await Indexer.open({ reader, trust: TRUST, manifest, key, kid: recipient.kid, db });
   const startedMs = performance.now();
   const cpu = process.cpuUsage();
   const state = await indexer.catchUp();

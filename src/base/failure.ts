@@ -182,6 +182,7 @@ export const FAILURES = {
   'search/foreign-archive': 'refuse',
   'search/index-exposed': 'refuse',
   'search/index-in-use': 'refuse',
+  'search/thread-lost': 'fatal',
   'search/index-missing': 'refuse',
   'search/index-order': 'refuse',
   'search/index-other': 'refuse',

@@ -34,7 +34,7 @@ async function indexerParts(config: Config, options: ReadOptions, parts: AsyncDi
 /** One look at the archive: the index is complete up to the log's checkpoint when it resolves. */
 export async function readOnce(config: Config, options: ReadOptions): Promise<IndexState | null> {
   await using parts = new AsyncDisposableStack();
-  const indexer = await Indexer.open(await indexerParts(config, options, parts));
+  const indexer = parts.use(await Indexer.open(await indexerParts(config, options, parts)));
   return await indexer.catchUp();
 }
 
@@ -44,7 +44,7 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     const { followEvery } = need(config.reader, 'reader', 'reading');
     const made = await indexerParts(config, options, parts);
     events.started('read', VERSION);
-    const indexer = await Indexer.open(made);
+    const indexer = parts.use(await Indexer.open(made));
     let records = (await made.db.state())?.records ?? 0;
     while (!signal.aborted) {
       try {

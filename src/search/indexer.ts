@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { KeyObject } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { Failure } from '../base/failure.ts';
 import type { KeyId } from '../record/key.ts';
 import { segmentPrefix } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { Trust } from '../record/trust.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
-import { follow, survey } from './follow.ts';
+import { follow, survey, type FollowedSegment } from './follow.ts';
 import type { IndexDb, IndexState } from './index-db.ts';
-import { LogCursor, startOf } from './log-cursor.ts';
+import { LogCursor, startOf, type LogPosition } from './log-cursor.ts';
 import { RecordOpener, type ReadSegment } from './open-records.ts';
 
 /** Records that are taken in together while catching up; a reader sees each such step whole. */
 const MOST_RECORDS = 20_000;
+
+/** One core takes in what the others open. */
+const THREADS = Math.min(4, Math.max(1, availableParallelism() - 1));
+
+/** A segment that is being opened, and where the log stands behind it. */
+interface Opening {
+  readonly segment: Promise<ReadSegment>;
+  readonly position: LogPosition;
+}
 
 export interface IndexerParts {
   readonly reader: ArchiveReader;
@@ -32,15 +42,17 @@ export interface IndexProgress {
 }
 
 /** Brings an index up to where the log is: verifies what came, opens it, takes it in. Derived from the archive alone. */
-export class Indexer {
+export class Indexer implements AsyncDisposable {
   readonly #parts: IndexerParts;
   readonly #opener: RecordOpener;
   #cursor: LogCursor;
+  /** Manifests that were looked through for the key. */
+  #named = -1;
 
   private constructor(parts: IndexerParts, cursor: LogCursor) {
     this.#parts = parts;
     this.#cursor = cursor;
-    this.#opener = new RecordOpener(parts.reader, parts.key, parts.kid);
+    this.#opener = new RecordOpener(parts.reader, parts.key, parts.kid, THREADS);
   }
 
   /** Throws `search/index-other` for an index of another log. */
@@ -69,37 +81,58 @@ export class Indexer {
     }
   }
 
+  /** Starts opening a segment. Whoever takes it hears of what went wrong; until then it must not count as unhandled. */
+  #open(segment: FollowedSegment): Opening {
+    const opened = this.#opener.open(segment);
+    opened.catch(() => undefined);
+    return { segment: opened, position: this.#cursor.position };
+  }
+
+  #assertNamed(): void {
+    const { manifests } = this.#cursor.position;
+    if (manifests.length === this.#named) return;
+    const { manifest, trust } = this.#parts;
+    this.#opener.assertNamed([...this.#cursor.manifests(), manifest], segmentPrefix(trust.origin));
+    this.#named = manifests.length;
+  }
+
   async #look(signal?: AbortSignal): Promise<IndexState | null> {
     const { reader, trust, db, onProgress } = this.#parts;
     const found = await survey(reader, trust, this.#cursor);
-    let named = -1;
     let batch: ReadSegment[] = [];
-    let waiting = 0;
-    let [records, bytes, packBytes] = [0, 0, 0];
+    let [waiting, records, bytes, packBytes] = [0, 0, 0, 0];
+    let position = this.#cursor.position;
     const commit = async (): Promise<void> => {
-      if (batch.length > 0) await db.apply(batch, this.#cursor.position);
+      if (batch.length > 0) await db.apply(batch, position);
       batch = [];
       waiting = 0;
     };
-    for await (const segment of follow(reader, trust, this.#cursor, found)) {
-      const { manifests } = this.#cursor.position;
-      if (manifests.length !== named) {
-        named = manifests.length;
-        this.#opener.assertNamed([...this.#cursor.manifests(), this.#parts.manifest], segmentPrefix(trust.origin));
-      }
-      const opened = await this.#opener.open(segment);
-      batch.push(opened);
-      waiting += opened.records.length;
-      records += opened.records.length;
-      bytes += segment.segmentBytes;
-      packBytes += segment.bytes - segment.segmentBytes;
+    const take = async (opening: Opening): Promise<void> => {
+      const segment = await opening.segment;
+      batch.push(segment);
+      ({ position } = opening);
+      waiting += segment.records.length;
+      records += segment.records.length;
       if (waiting >= MOST_RECORDS) await commit();
       // Packs are not listed: how much they add shows as they come.
       const share = bytes === 0 ? 1 : (bytes + packBytes) / bytes;
       onProgress?.({ records, bytes: bytes + packBytes, totalBytes: Math.round(found.bytes * share) });
+    };
+    const ahead: Opening[] = [];
+    for await (const segment of follow(reader, trust, this.#cursor, found)) {
+      this.#assertNamed();
+      bytes += segment.segmentBytes;
+      packBytes += segment.bytes - segment.segmentBytes;
+      ahead.push(this.#open(segment));
+      if (ahead.length > THREADS) await take(ahead.shift() as Opening);
       if (signal?.aborted === true) break;
     }
+    for (const opening of ahead) await take(opening);
     await commit();
     return db.state();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opener[Symbol.asyncDispose]();
   }
 }

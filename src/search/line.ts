@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { GapEntry, Hex256, StreamRecord } from '../record/entry-types.ts';
 import type { Attachment, Content, View, ViewKind } from '../record/message.ts';
-import type { Defect } from './open-records.ts';
+import type { Defect } from './open-task.ts';
 
 /** A person within one messenger, as the index numbers them. */
 export type PersonId = number;

@@ -3,27 +3,17 @@ import type { KeyObject } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
 import { isStreamRecord, sealedPart } from '../record/entry.ts';
 import type { GapEntry, Hex128, Hex256, PackEntry, StreamRecord } from '../record/entry-types.ts';
-import { FormatError } from '../record/format-error.ts';
 import type { KeyId } from '../record/key.ts';
 import { mediaKey } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { View } from '../record/message.ts';
-import { EpochError } from '../seal/epoch.ts';
-import { ObjectError } from '../seal/object.ts';
-import { OpenError, Opener } from '../seal/open.ts';
-import { ReaderTrouble, streamed, type ArchiveReader } from '../verify/reader.ts';
+import { Opener } from '../seal/open.ts';
+import { streamed, type ArchiveReader } from '../verify/reader.ts';
 import type { FollowedSegment, PackBytes } from './follow.ts';
 import type { VerifiedEntry } from './log-cursor.ts';
+import { openAll, type Defect, type OpenedText, type OpenTask, type SealedRecord } from './open-task.ts';
+import { OpenThreads } from './open-threads.ts';
 import { asView } from './view-form.ts';
-
-/** Why a record of the log cannot be read. It is shown in its place all the same. */
-export type Defect =
-  | 'pack-missing'
-  | 'body-damaged'
-  | 'sealed-to-others'
-  | 'does-not-open'
-  | 'object-missing'
-  | 'no-view';
 
 /** A record of the log as the holder of the reader key sees it. */
 export interface ReadRecord {
@@ -35,6 +25,8 @@ export interface ReadRecord {
   readonly type: StreamRecord['t'];
   /** What was understood; null where the record has none, or cannot be read. */
   readonly view: View | null;
+  /** The view as it was sealed, where it is at hand: what is kept is then not written anew. */
+  readonly viewText?: string;
   /** By which intake it came. */
   readonly via: string | null;
   readonly defect: Defect | null;
@@ -49,16 +41,21 @@ export interface ReadSegment {
   readonly records: readonly ReadRecord[];
 }
 
+/** Records of a segment below which opening them here is quicker than telling a thread. */
+const FEW = 200;
+
 /** Opens what the log holds with one reader's key. */
-export class RecordOpener {
+export class RecordOpener implements AsyncDisposable {
   readonly #reader: ArchiveReader;
   readonly #opener: Opener;
   readonly #kid: KeyId;
+  readonly #threads: OpenThreads;
 
-  constructor(reader: ArchiveReader, key: KeyObject, kid: KeyId) {
+  constructor(reader: ArchiveReader, key: KeyObject, kid: KeyId, threads: number) {
     this.#reader = reader;
     this.#opener = new Opener(key, kid);
     this.#kid = kid;
+    this.#threads = new OpenThreads({ key, kid }, threads);
   }
 
   /** Throws `search/wrong-key` if no manifest so far names the key: nothing would ever open. */
@@ -72,53 +69,64 @@ export class RecordOpener {
     });
   }
 
+  /** May be called again before it has resolved: segments are then opened side by side. */
   async open({ verified, packs }: FollowedSegment): Promise<ReadSegment> {
     const { first, end, at, docs, entries } = verified;
-    for (const document of docs) this.#opener.addEpoch(document);
-    const bodies = bodiesOf(entries, first, packs);
-    const records: ReadRecord[] = [];
-    for (const entry of entries) {
-      const record = await this.#read(entry, bodies.get(entry.leaf));
-      if (record !== null) records.push(record);
-    }
+    const { task, leaves } = taskOf(entries, first, docs, packs);
+    const opened = task.sealed.length < FEW ? await this.#here(task) : await this.#apart(task);
+    const byLeaf = new Map(leaves.map((leaf, index) => [leaf, opened[index] as OpenedText]));
+    const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf)) ?? []);
     return { first, end, at, records };
   }
 
-  async #read({ leaf, id, line, entry }: VerifiedEntry, body: Buffer | null | undefined): Promise<ReadRecord | null> {
-    if (!isStreamRecord(entry) || entry.t === 'beat') return null;
-    const { stream, seq, t: type } = entry;
-    const clear = type === 'open' || type === 'close' || type === 'hole' || type === 'gap' ? entry : null;
-    const head = { leaf, id, stream, seq, atMs: Date.parse(entry.at), type, clear };
-    if (sealedPart(entry) === null) return { ...head, view: null, via: null, defect: null };
-    if (body === null || body === undefined) return { ...head, view: null, via: null, defect: 'pack-missing' };
-    try {
-      const { parts } = await this.#opener.open(line, body, (hash) => this.#object(hash));
-      return { ...head, ...viewOf(parts) };
-    } catch (error) {
-      return { ...head, view: null, via: null, defect: defectOf(error) };
-    }
+  #here(task: OpenTask): Promise<OpenedText[]> {
+    return openAll(this.#opener, task, (hash) => this.#object(hash));
+  }
+
+  /** Long texts are fetched here: threads have no store. */
+  async #apart(task: OpenTask): Promise<OpenedText[]> {
+    const opened = await this.#threads.open(task);
+    const left = opened.flatMap(({ defect }, index) => (defect === 'elsewhere' ? [index] : []));
+    const sealed = left.map((index) => task.sealed[index] as SealedRecord);
+    const rest = left.length === 0 ? [] : await this.#here({ ...task, sealed });
+    left.forEach((index, n) => (opened[index] = rest[n] as OpenedText));
+    return opened;
   }
 
   #object(hash: Hex256): AsyncIterable<Uint8Array> {
     return streamed(this.#reader, mediaKey(hash), '');
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#threads[Symbol.asyncDispose]();
+  }
 }
 
-/** Cuts packs into bodies by leaf; null for a body whose pack is missing. Whether they are the right ones, their hashes say. */
-function bodiesOf(entries: readonly VerifiedEntry[], first: number, packs: PackBytes): Map<number, Buffer | null> {
-  const bodies = new Map<number, Buffer | null>();
+/** What there is to open, and of which leaf each is. Records whose pack is missing are not among it. */
+function taskOf(
+  entries: readonly VerifiedEntry[],
+  first: number,
+  docs: readonly string[],
+  packs: PackBytes,
+): { task: OpenTask; leaves: number[] } {
+  const bytes: Uint8Array[] = [];
+  const sealed: SealedRecord[] = [];
+  const leaves: number[] = [];
   for (const { entry } of entries) {
-    if (entry.t !== 'pack') continue;
-    const bytes = packs.get(entry.h) ?? null;
+    const pack = entry.t === 'pack' ? packs.get(entry.h) : undefined;
+    if (entry.t !== 'pack' || pack === undefined || pack === null) continue;
     let at = 0;
     for (const leaf of leavesOf(entry, first, entries.length)) {
-      const sealed = sealedPart((entries[leaf - first] as VerifiedEntry).entry);
-      if (sealed === null || sealed.ret !== entry.ret) continue;
-      bodies.set(leaf, bytes === null ? null : bytes.subarray(at, at + sealed.body.n));
-      at += sealed.body.n;
+      const record = entries[leaf - first] as VerifiedEntry;
+      const part = sealedPart(record.entry);
+      if (part === null || part.ret !== entry.ret) continue;
+      sealed.push({ line: record.line, pack: bytes.length, at, length: part.body.n });
+      leaves.push(leaf);
+      at += part.body.n;
     }
+    bytes.push(pack);
   }
-  return bodies;
+  return { task: { docs, packs: bytes, sealed }, leaves };
 }
 
 /** Only those of its own segment: a pack can claim no others. */
@@ -129,24 +137,27 @@ function* leavesOf({ leaves }: PackEntry, first: number, entries: number): Gener
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** Whoever sealed it may have sealed anything: what is no view stays a record with a defect. */
-function viewOf(parts: { view: Buffer; cap: Buffer }): Pick<ReadRecord, 'view' | 'via' | 'defect'> {
-  try {
-    const view = asView(JSON.parse(utf8.decode(parts.view)));
-    const cap = JSON.parse(utf8.decode(parts.cap)) as { via?: unknown } | null;
-    const via = typeof cap?.via === 'string' ? cap.via : null;
-    return { view, via, defect: view === null ? 'no-view' : null };
-  } catch {
-    return { view: null, via: null, defect: 'no-view' };
-  }
+/** Null for entries that are no records to read. */
+function recordOf({ leaf, id, entry }: VerifiedEntry, opened: OpenedText | undefined): ReadRecord | null {
+  if (!isStreamRecord(entry) || entry.t === 'beat') return null;
+  const { stream, seq, t: type } = entry;
+  const clear = type === 'open' || type === 'close' || type === 'hole' || type === 'gap' ? entry : null;
+  const head = { leaf, id, stream, seq, atMs: Date.parse(entry.at), type, clear };
+  const nothing = { ...head, view: null, via: opened?.via ?? null };
+  if (sealedPart(entry) === null) return { ...nothing, defect: null };
+  if (opened === undefined) return { ...nothing, defect: 'pack-missing' };
+  const { text, via, defect } = opened;
+  if (defect !== null) return { ...nothing, defect: defect === 'elsewhere' ? 'object-missing' : defect };
+  const view = text === null ? null : viewOf(text);
+  return view === null || text === null
+    ? { ...nothing, defect: 'no-view' }
+    : { ...head, view, viewText: text, via, defect: null };
 }
 
-function defectOf(error: unknown): Defect {
-  if (error instanceof EpochError) return error.code === 'not-a-recipient' ? 'sealed-to-others' : 'does-not-open';
-  if (error instanceof OpenError) return error.code === 'another-body' ? 'body-damaged' : 'does-not-open';
-  if (error instanceof ReaderTrouble || error instanceof ObjectError) return 'object-missing';
-  if (error instanceof FormatError) return 'does-not-open';
-  throw error;
+function viewOf(text: string): View | null {
+  try {
+    return asView(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }

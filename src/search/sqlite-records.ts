@@ -2,7 +2,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import type { View } from '../record/message.ts';
 import type { LineRecord, PersonId } from './line.ts';
-import type { Defect } from './open-records.ts';
+import type { Defect } from './open-task.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 

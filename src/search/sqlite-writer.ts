@@ -105,7 +105,11 @@ export class RecordWriter {
     return account;
   }
 
-  #store({ leaf, id, stream, atMs, defect, view, clear }: ReadRecord, record: LineRecord, own: number | null): void {
+  #store(
+    { leaf, id, stream, atMs, defect, view, viewText, clear }: ReadRecord,
+    record: LineRecord,
+    own: number | null,
+  ): void {
     this.#sql.addRecord.run(
       leaf,
       id,
@@ -115,7 +119,7 @@ export class RecordWriter {
       record.sender,
       own,
       defect,
-      view === null ? null : JSON.stringify(view),
+      view === null ? null : (viewText ?? JSON.stringify(view)),
       clear === null ? null : JSON.stringify(clear),
     );
   }

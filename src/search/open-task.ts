@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { FormatError } from '../record/format-error.ts';
+import { EpochError } from '../seal/epoch.ts';
+import { ObjectError } from '../seal/object.ts';
+import { OpenError, type Opener, type ReadObject } from '../seal/open.ts';
+import { ReaderTrouble } from '../verify/reader.ts';
+
+/** Why a record of the log cannot be read. It is shown in its place all the same. */
+export type Defect =
+  | 'pack-missing'
+  | 'body-damaged'
+  | 'sealed-to-others'
+  | 'does-not-open'
+  | 'object-missing'
+  | 'no-view';
+
+/** A record to open: its header, and where its body lies. */
+export interface SealedRecord {
+  readonly line: string;
+  /** Index of the pack among those of the task. */
+  readonly pack: number;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** The records of one segment; small enough to cross from one thread to another. */
+export interface OpenTask {
+  readonly docs: readonly string[];
+  readonly packs: readonly Uint8Array[];
+  readonly sealed: readonly SealedRecord[];
+}
+
+/** A record's view as JSON text. `elsewhere`: it is too long for a body, and lies in an object that was not at hand. */
+export interface OpenedText {
+  readonly text: string | null;
+  readonly via: string | null;
+  readonly defect: Defect | 'elsewhere' | null;
+}
+
+/** Opens all records of a task, in their order. Never throws for what a record holds. */
+export async function openAll(opener: Opener, task: OpenTask, readObject?: ReadObject): Promise<OpenedText[]> {
+  for (const document of task.docs) opener.addEpoch(document);
+  const packs = task.packs.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+  const opened: OpenedText[] = [];
+  for (const { line, pack, at, length } of task.sealed) {
+    opened.push(await openOne(opener, line, (packs[pack] as Buffer).subarray(at, at + length), readObject));
+  }
+  return opened;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+async function openOne(opener: Opener, line: string, body: Buffer, readObject?: ReadObject): Promise<OpenedText> {
+  try {
+    const { parts } = await opener.open(line, body, readObject);
+    return { text: textOf(parts.view), via: viaOf(textOf(parts.cap)), defect: null };
+  } catch (error) {
+    return { text: null, via: null, defect: defectOf(error) };
+  }
+}
+
+/** Whoever sealed it may have sealed anything. */
+function textOf(part: Buffer): string | null {
+  try {
+    return utf8.decode(part);
+  } catch {
+    return null;
+  }
+}
+
+function viaOf(cap: string | null): string | null {
+  return /"via":"([\w-]{1,40})"/.exec(cap ?? '')?.[1] ?? null;
+}
+
+function defectOf(error: unknown): Defect | 'elsewhere' {
+  if (error instanceof EpochError) return error.code === 'not-a-recipient' ? 'sealed-to-others' : 'does-not-open';
+  if (error instanceof OpenError) {
+    if (error.code === 'in-an-object') return 'elsewhere';
+    return error.code === 'another-body' ? 'body-damaged' : 'does-not-open';
+  }
+  if (error instanceof ReaderTrouble || error instanceof ObjectError) return 'object-missing';
+  if (error instanceof FormatError) return 'does-not-open';
+  throw error;
+}
