@@ -53,12 +53,16 @@ export class LinkDesk implements Disposable {
   async #link(name: string): Promise<void> {
     const stop = new AbortController();
     this.#busy.set(name, stop);
-    const tell = (step: LinkStep): void => this.#tell(name, step);
+    let last: LinkStep['step'] | null = null;
+    const tell = (step: LinkStep): void => {
+      last = step.step;
+      this.#tell(name, step);
+    };
     try {
       const { session, account } = this.#find(name);
       const signal = AbortSignal.any([stop.signal, this.#signal]);
       for await (const step of session.link(account, signal, this.#options(name))) tell(step);
-      tell({ step: 'failed', reason: 'ended' });
+      if (last === null) tell({ step: 'failed', reason: 'ended' });
     } catch (error) {
       tell({ step: 'failed', reason: codeOf(error) });
     } finally {

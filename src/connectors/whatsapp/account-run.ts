@@ -51,6 +51,8 @@ export class AccountRun {
   #halted = false;
   #linking = false;
   #connection: Connection | null = null;
+  /** From before a connection is made until nothing of it is under way any more. */
+  #connecting: Promise<Ending> | null = null;
   /** When groups were last asked for. */
   #groupsMs = 0;
 
@@ -70,8 +72,7 @@ export class AccountRun {
   async yieldTo(): Promise<Disposable> {
     this.#linking = true;
     this.#connection?.drop();
-    while (this.#connection !== null) await this.#connection.ended;
-    await this.lane.settle();
+    await this.#connecting;
     return {
       [Symbol.dispose]: () => {
         this.#linking = false;
@@ -90,7 +91,8 @@ export class AccountRun {
         continue;
       }
       const startedMs = this.lane.nowMs;
-      const ending = await this.#connect(credentials, signal);
+      this.#connecting = this.#connect(credentials, signal);
+      const ending = await this.#connecting;
       if (signal.aborted) return;
       if (this.lane.nowMs - startedMs >= WELL_AFTER_MS) pauseMs = this.parts.config.intervals.retry;
       await this.#pause(ending, pauseMs, signal);
@@ -116,6 +118,7 @@ export class AccountRun {
     let fence: Fence | null = null;
     try {
       fence = await this.nextFence(stop.signal);
+      if (this.#linking) return { next: 'again' };
       lane.credentials = credentials;
       const code = await this.#hold(credentials, fence, signal);
       return endingOf(code);

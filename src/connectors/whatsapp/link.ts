@@ -13,6 +13,7 @@ import { closeCodeOf } from './close-codes.ts';
 const FIRST_CODE_SECONDS = 60;
 const LATER_CODES_SECONDS = 20;
 const RESTART_REQUIRED = 515;
+const TIMED_OUT = 408;
 /** How long a code that is typed is good for. */
 const CODE_SECONDS = 180;
 
@@ -74,8 +75,7 @@ class Pairing {
     try {
       const code = await connection.ended;
       if (this.#paired) await this.#adopt(fence);
-      else if (!signal.aborted)
-        this.#steps.end(code === RESTART_REQUIRED || code === 408 ? { step: 'expired' } : failed(code));
+      else if (!signal.aborted) this.#steps.end(this.#endOf(code));
     } finally {
       signal.removeEventListener('abort', drop);
       fence.fall();
@@ -95,6 +95,12 @@ class Pairing {
       this.#steps.push({ step: 'waiting' });
     }
     if (lastDisconnect !== undefined && closeCodeOf(lastDisconnect.error) === RESTART_REQUIRED) this.#paired = true;
+  }
+
+  /** Codes that nobody used run out; the client then closes with a time-out. */
+  #endOf(code: number): LinkStep {
+    if (this.#codes > 0 && code === TIMED_OUT) return { step: 'expired' };
+    return { step: 'failed', reason: this.#codes === 0 && code === TIMED_OUT ? 'unreachable' : `closed-${code}` };
   }
 
   async #askForCode(connection: Connection): Promise<void> {
@@ -120,10 +126,6 @@ class Pairing {
     parts.health.link(lane.account, 'linked');
     this.#steps.end({ step: 'linked' });
   }
-}
-
-function failed(code: number): LinkStep {
-  return { step: 'failed', reason: `closed-${code}` };
 }
 
 /** Steps as they happen, for whoever reads them one by one. */

@@ -248,3 +248,14 @@ describe('the download of a history blob stalls: the deaf session', () => {
     expect([capturing.texts.includes('heard'), asked]).toEqual([true, []]);
   });
 });
+
+test('a text of six megabytes is captured whole', async () => {
+  const capturing = await Capturing.start();
+  const text = 'x'.repeat(6 * 2 ** 20);
+  const { entries } = await capturing.emulator.send({ to: number, from: bob, message: { conversation: text } });
+  await capturing.emulator.answered(entries);
+  const sizes = capturing.sink.messages.map(({ raw }) => raw.length);
+  expect(Math.max(...sizes)).toBeGreaterThan(text.length);
+  await capturing.emulator.answered(await capturing.say('and on'));
+  expect(capturing.texts).toContain('and on');
+});

@@ -271,3 +271,23 @@ test('sends nothing but what the protocol needs, and never looks online', async 
   const presences = seen.filter(({ node }) => node.tag === 'presence').map(({ node }) => node.attrs['type']);
   expect(presences.filter((type) => type !== 'unavailable' && type !== undefined)).toEqual([]);
 });
+
+test('says so when the server cannot be reached to link', async () => {
+  const capturing = await Capturing.start({ unlinked: true });
+  await capturing.emulator.setSwitches({ refuseConnections: true });
+  const steps = await Array.fromAsync(capturing.session.link(account, AbortSignal.timeout(20_000)));
+  expect(steps).toMatchObject([{ step: 'failed' }]);
+});
+
+test('links again while the device of before is between two connections, and leaves one', async () => {
+  const capturing = await Capturing.start();
+  await capturing.emulator.refuseLogins({ reason: 503, times: 3 });
+  await capturing.emulator.drop(number);
+  await eventually(() => capturing.reasons).toContain('disconnected');
+  for await (const step of capturing.session.link(account, AbortSignal.timeout(20_000)))
+    if (step.step === 'show-qr') await capturing.emulator.scanQr(step.uri, number);
+  await eventually(() => capturing.state).toBe('capturing');
+  // To both devices, of which only the new one is there.
+  await capturing.say('to the new one');
+  await eventually(() => capturing.texts).toContain('to the new one');
+});
