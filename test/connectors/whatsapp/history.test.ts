@@ -138,6 +138,29 @@ describe('history from the phone', () => {
   });
 });
 
+describe('history that somebody else announces', () => {
+  it('is not fetched and not believed', async () => {
+    const capture = await capturing();
+    const { emulator } = capture;
+    const { url: _url, ...fields } = await emulator.putMedia({ kind: 'md-msg-hist', bytes: Buffer.from('forged') });
+    const { entries } = await emulator.send({
+      to: number,
+      from: bob,
+      message: {
+        protocolMessage: {
+          type: proto.Message.ProtocolMessage.Type.HISTORY_SYNC_NOTIFICATION,
+          historySyncNotification: { syncType: HistorySyncType.RECENT, ...fields },
+        },
+      },
+    });
+    await emulator.answered(entries);
+    await emulator.answered(await capture.say('after'));
+    expect(historyOf(capture)).toEqual([]);
+    expect(await emulator.requests()).toEqual([]);
+    expect(capture.texts).toEqual(['after']);
+  });
+});
+
 describe('history that cannot be had', () => {
   it('is a final gap and an alarm when the media host has not got it', async () => {
     const capture = await capturing();
