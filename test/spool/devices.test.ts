@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory, until } from '../support/spool-kit.ts';
-import { CONNECTOR, message, SECOND_CONNECTOR } from '../support/spool-parts.ts';
+import { message, SECOND_CONNECTOR } from '../support/spool-parts.ts';
 import { newFar, ShippingKit, type Far } from '../support/shipping-kit.ts';
+import { CONNECTOR } from '../vectors/keys.ts';
 
 const drained = (of: ShippingKit): Promise<void> => until('all is archived', () => of.spool.backlog() === 0);
 const openings = ({ log }: Far) => log.all().flatMap(({ entry }) => (entry.t === 'open' ? [entry] : []));
