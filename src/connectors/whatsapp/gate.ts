@@ -15,7 +15,7 @@ export interface Admission {
 }
 
 export interface GateParts {
-  /** Called for each stanza in the order of arrival, at once. */
+  /** Called for each stanza in the order of arrival, when its turn comes. */
   readonly admit: (node: StanzaNode) => Admission;
   /** Something in the client failed in a way that it does not handle itself. */
   readonly onFault: (error: unknown) => void;
@@ -49,29 +49,39 @@ export class Gate {
   #emit(event: string | symbol, values: readonly unknown[]): boolean {
     const node = values[0] as StanzaNode;
     if (!GATED.has(event as string) && !isAppState(event, node)) return this.#call(event, values);
-    const { before, after } = this.#parts.admit(node);
-    if (before === null && after === null && this.#last === null) return this.#call(event, values);
+    const call = (): boolean => this.#call(event, values);
+    if (this.#last !== null) return this.#wait(node, this.#last, call);
+    const admission = this.#parts.admit(node);
+    if (admission.before === null && admission.after === null) return call();
+    this.#follow(this.#turn(admission, call));
+    return true;
+  }
+
+  #wait(node: StanzaNode, last: Promise<void>, call: () => void): boolean {
     const bytes = sizeOf(node);
     this.#waitingBytes += bytes;
-    const turn = this.#turn(this.#last, before, after, () => {
-      this.#waitingBytes -= bytes;
-      this.#call(event, values);
-    }).then(() => {
-      if (this.#last === turn) this.#last = null;
-    });
-    this.#last = turn;
+    this.#follow(
+      last.then(async () => {
+        this.#waitingBytes -= bytes;
+        await this.#turn(this.#parts.admit(node), call);
+      }),
+    );
     if (this.#waitingBytes > this.#parts.mostWaitingBytes) this.#parts.onFull();
     return true;
   }
 
+  #follow(turn: Promise<void>): void {
+    const last = turn
+      .catch((error: unknown) => this.#refuse(error))
+      .then(() => {
+        if (this.#last === last) this.#last = null;
+      });
+    this.#last = last;
+  }
+
   /** The client starts on several messages at once and lets a later one overtake: one at a time keeps them in order. */
-  async #turn(
-    last: Promise<void> | null,
-    before: Promise<void> | null,
-    after: Promise<void> | null,
-    call: () => void,
-  ): Promise<void> {
-    await Promise.all([last, before?.catch((error: unknown) => this.#refuse(error))]);
+  async #turn({ before, after }: Admission, call: () => void): Promise<void> {
+    await before;
     call();
     if (after === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();

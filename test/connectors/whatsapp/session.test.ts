@@ -291,3 +291,14 @@ test('links again while the device of before is between two connections, and lea
   await capturing.say('to the new one');
   await eventually(() => capturing.texts).toContain('to the new one');
 });
+
+test('what has to wait its turn in a long queue is not taken for swallowed', async () => {
+  const capturing = await Capturing.start({ idle: true, settings: { thresholds: { unaccounted: '1s' } } });
+  const { emulator } = capturing;
+  await emulator.prepareBurst({ to: number, from: [bob], count: 2500 });
+  await emulator.release(number);
+  capturing.run();
+  await emulator.drained(number);
+  expect(capturing.texts).toHaveLength(2500);
+  expect([capturing.events.alarmed('unaccounted'), gapsOf(capturing)]).toEqual([false, []]);
+});
