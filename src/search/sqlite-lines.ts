@@ -40,6 +40,10 @@ export class LineWriter {
   /** Lines made in this transaction, with all their records. */
   readonly #fresh = new Map<number, LineRecord[]>();
   readonly #dirty = new Set<number>();
+  /** Rows of conversations: who they are between never changes but by people becoming one. */
+  readonly #pairs = new Map<number, Row>();
+  /** Conversations of which nobody has said who is in them. */
+  readonly #unlisted = new Set<number>();
   /** Change of the number of lines in this transaction. */
   added = 0;
 
@@ -126,6 +130,7 @@ export class LineWriter {
   }
 
   mergeConversations(kept: number, gone: number): void {
+    this.#unlisted.clear();
     for (const { id } of this.#sql.ofConversation.all(gone)) this.#dirty.add(Number(id));
     this.#sql.rehome.run(kept, gone);
   }
@@ -147,6 +152,7 @@ export class LineWriter {
 
   /** Members changed at a time: recipients of what was written until the next change did too; before the first, of all. */
   touch(conversation: number, fromMs: number | null, untilMs: number | null): void {
+    this.#unlisted.delete(conversation);
     const from = fromMs === null ? 0 : firstIdOf(fromMs);
     const until = untilMs === null ? Number.MAX_SAFE_INTEGER : firstIdOf(untilMs) + LINES_A_SECOND;
     for (const { id } of this.#sql.since.all(conversation, from, until)) this.#dirty.add(Number(id));
@@ -188,7 +194,8 @@ export class LineWriter {
   }
 
   #meta(line: Line, conversation: number, atMs: number, edited: boolean): string {
-    const pair = this.#sql.pair.get(conversation) as Row;
+    let pair = this.#pairs.get(conversation);
+    if (pair === undefined) this.#pairs.set(conversation, (pair = this.#sql.pair.get(conversation) as Row));
     const custodians = line.capturedBy.flatMap(({ account }) => account ?? []);
     // What nobody wrote, nobody was written.
     const recipients = new Set(
@@ -212,8 +219,12 @@ export class LineWriter {
 
   #addressees(pair: Row, conversation: number, atMs: number): PersonId[] {
     if (pair['type'] === 'direct') return [pair['a'], pair['b']].map((person) => this.#root(Number(person)));
+    if (this.#unlisted.has(conversation)) return [];
     const found = this.#sql.membersAt.get(conversation, atMs + 999) ?? this.#sql.membersLater.get(conversation);
-    if (found === undefined) return [];
+    if (found === undefined) {
+      this.#unlisted.add(conversation);
+      return [];
+    }
     return (JSON.parse(String(found['people'])) as PersonId[]).map((person) => this.#root(person));
   }
 }
