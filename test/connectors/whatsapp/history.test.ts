@@ -24,7 +24,7 @@ function chunk(texts: readonly string[], more: Partial<HistoryChunk> = {}): Hist
   return { syncType: HistorySyncType.RECENT, content: past(texts), ...more };
 }
 
-const QUICK_MEDIA = { media: { headers: '300ms', idle: '300ms', askAgain: '50ms' } };
+const QUICK_MEDIA = { media: { headers: '300ms', idle: '300ms', askAgain: '1m' } };
 
 async function capturing(): Promise<Capturing> {
   return await Capturing.start({ emulator: { tls: true }, settings: QUICK_MEDIA });

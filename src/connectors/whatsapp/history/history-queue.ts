@@ -27,7 +27,7 @@ export class HistoryQueue implements FollowUp {
     this.#queue = new WorkQueue({
       steps: new HistorySteps(parts),
       options,
-      isLate: ({ phase, addedMs }, latestMs) => phase === 'pending' && addedMs <= latestMs,
+      load: (lane, name) => decodeHistoryWork(lane.sink.session(name)),
       clock,
       onLate,
       onTrouble,

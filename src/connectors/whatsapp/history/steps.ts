@@ -43,7 +43,7 @@ export class HistorySteps implements Steps<HistoryWork> {
     this.#parts = parts;
   }
 
-  async take(lane: AccountLane, work: HistoryWork, signal: AbortSignal): Promise<Outcome<HistoryWork>> {
+  async take(lane: AccountLane, work: HistoryWork, signal: AbortSignal): Promise<Outcome> {
     using until = fenceUntil(signal);
     const { fence } = until;
     if (work.phase === 'lost') return await this.#tombstone(lane, work, fence);
@@ -58,7 +58,7 @@ export class HistorySteps implements Steps<HistoryWork> {
     }
   }
 
-  async #archive(lane: AccountLane, work: HistoryWork, fence: Fence): Promise<Outcome<HistoryWork>> {
+  async #archive(lane: AccountLane, work: HistoryWork, fence: Fence): Promise<Outcome> {
     const meaning = this.#parts.meaningOf(lane);
     if (meaning === null) return { to: 'wait', ms: NOT_LINKED_MS };
     await lane.ready(fence);
@@ -149,18 +149,18 @@ export class HistorySteps implements Steps<HistoryWork> {
     work: HistoryWork,
     fence: Fence,
     why: Pick<GapFields, 'cause' | 'detail'>,
-  ): Promise<Outcome<HistoryWork>> {
+  ): Promise<Outcome> {
     const next: HistoryWork = { ...work, phase: 'lost', sinceMs: lane.nowMs };
     const about = { ...why, scope: 'account', state: 'final', native: historyNative(work) } as const;
     const session = [{ name: next.name, value: encodeHistoryWork(next) }];
     await lane.deliver([gapCapture(lane.account, lane.nowMs, about)], session, fence);
     lane.alarm('history-lost');
-    return { to: 'work', work: next };
+    return { to: 'end' };
   }
 
-  async #tombstone(lane: AccountLane, work: HistoryWork, fence: Fence): Promise<Outcome<HistoryWork>> {
-    const leftMs = TOMBSTONE_MS - (lane.nowMs - work.sinceMs);
-    if (leftMs > 0) return { to: 'wait', ms: leftMs };
+  /** Its entry stays for a while, so that a copy of the announcement does not start it again; each run looks at it once. */
+  async #tombstone(lane: AccountLane, work: HistoryWork, fence: Fence): Promise<Outcome> {
+    if (lane.nowMs - work.sinceMs < TOMBSTONE_MS) return { to: 'end' };
     await lane.deliver([], [{ name: work.name, value: null }], fence);
     return { to: 'end' };
   }

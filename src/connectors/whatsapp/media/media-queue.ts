@@ -8,7 +8,7 @@ import { MediaSteps, type MediaStepParts } from './steps.ts';
 import { WorkQueue, type QueueOptions } from './work-queue.ts';
 import { decodeWork, encodeWork, worksOf, type MediaWork } from './work.ts';
 
-export interface MediaQueueParts extends MediaStepParts {
+export interface MediaQueueParts extends Omit<MediaStepParts, 'onAsked'> {
   readonly queue: QueueOptions;
   readonly clock: () => number;
   readonly onLate: (account: string, holds: boolean) => void;
@@ -22,13 +22,15 @@ export interface MediaQueueParts extends MediaStepParts {
  */
 export class MediaQueue implements FollowUp {
   readonly #queue: WorkQueue<MediaWork>;
+  /** Works that the phone was asked about, by account and message id: an answer names no more. */
+  readonly #ofMessage = new Map<string, Set<string>>();
 
   constructor(parts: MediaQueueParts) {
     const { clock, onLate, onTrouble, onFatal, queue: options } = parts;
     this.#queue = new WorkQueue({
-      steps: new MediaSteps(parts),
+      steps: new MediaSteps({ ...parts, onAsked: (lane, work) => this.#asked(lane, work) }),
       options,
-      isLate: ({ phase, addedMs }, latestMs) => (phase === 'pending' || phase === 'asked') && addedMs <= latestMs,
+      load: (lane, name) => decodeWork(lane.sink.session(name)),
       clock,
       onLate,
       onTrouble,
@@ -40,7 +42,7 @@ export class MediaQueue implements FollowUp {
   resume(lane: AccountLane): void {
     for (const name of lane.sink.sessionNames('media/')) {
       const work = decodeWork(lane.sink.session(name));
-      if (work !== null) this.#queue.add(lane, work);
+      if (work !== null) this.#add(lane, work);
     }
   }
 
@@ -52,7 +54,7 @@ export class MediaQueue implements FollowUp {
     const works = worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs);
     for (const { name } of works) {
       const work = decodeWork(lane.sink.session(name));
-      if (work !== null) this.#queue.add(lane, work);
+      if (work !== null) this.#add(lane, work);
     }
     // Only what is not a message may be an answer, and only if something was asked: most captures are messages.
     const answer = found.ref === null && this.#queue.size > 0 ? reuploadAnswerIn(found) : null;
@@ -61,6 +63,16 @@ export class MediaQueue implements FollowUp {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.#queue.run(signal);
+  }
+
+  #add(lane: AccountLane, work: MediaWork): void {
+    this.#queue.add(lane, work);
+    if (work.phase === 'asked') this.#asked(lane, work);
+  }
+
+  #asked(lane: AccountLane, { name, reupload }: MediaWork): void {
+    const key = messageKey(lane, reupload?.id ?? '');
+    this.#ofMessage.set(key, (this.#ofMessage.get(key) ?? new Set()).add(name));
   }
 
   /** A copy of a message lists files that are archived already, or on their way. */
@@ -74,15 +86,26 @@ export class MediaQueue implements FollowUp {
    * answer does not wait for it.
    */
   #answered(lane: AccountLane, answer: StanzaNode): void {
-    for (const work of this.#queue.works(lane)) {
-      if (work.phase !== 'asked' || work.reupload === null) continue;
-      const read = readAnswer(answer, work.reupload, Buffer.from(work.key, 'base64'));
-      if (read === null || read.answer === 'again') continue;
-      const next: MediaWork =
-        read.answer === 'uploaded'
-          ? { ...work, phase: 'pending', path: read.path, uploads: work.uploads + 1 }
-          : { ...work, reupload: null, phase: 'pending' };
-      this.#queue.replace(lane, next);
+    const key = messageKey(lane, answer.attrs['id'] ?? '');
+    const names = this.#ofMessage.get(key) ?? new Set<string>();
+    for (const name of names) {
+      const work = decodeWork(lane.sink.session(name));
+      const next = work?.phase === 'asked' ? afterAnswer(work, answer) : null;
+      if (next !== null) this.#queue.replace(lane, next);
+      if (next !== null || work?.phase !== 'asked') names.delete(name);
     }
+    if (names.size === 0) this.#ofMessage.delete(key);
   }
+}
+
+/** Null if the answer says nothing about this file, or nothing that helps. */
+function afterAnswer(work: MediaWork, answer: StanzaNode): MediaWork | null {
+  const read = work.reupload === null ? null : readAnswer(answer, work.reupload, Buffer.from(work.key, 'base64'));
+  if (read === null || read.answer === 'again') return null;
+  if (read.answer === 'not-found') return { ...work, reupload: null, phase: 'pending' };
+  return { ...work, phase: 'pending', path: read.path, uploads: work.uploads + 1 };
+}
+
+function messageKey(lane: AccountLane, id: string): string {
+  return `${lane.account}\n${id}`;
 }

@@ -30,12 +30,14 @@ export interface MediaStepParts {
   readonly options: MediaStepOptions;
   readonly phone: PhoneLine;
   readonly randomBytes: (size: number) => Uint8Array;
+  /** The phone is about to be asked: its answer may come at any moment. */
+  readonly onAsked: (lane: AccountLane, work: MediaWork) => void;
 }
 
 /** Padding and MAC. */
 const OVERHEAD_BYTES = 26;
 const DAY_MS = 86_400_000;
-/** How long a lost file is remembered, so that a late copy of its message does not start it again. */
+/** How long a lost file is remembered. */
 const TOMBSTONE_MS = 30 * DAY_MS;
 /** A file that the phone uploaded so often and that is still not there, or not whole, will not be. */
 const MOST_UPLOADS = 3;
@@ -49,7 +51,7 @@ export class MediaSteps implements Steps<MediaWork> {
     this.#parts = parts;
   }
 
-  async take(lane: AccountLane, work: MediaWork, signal: AbortSignal): Promise<Outcome<MediaWork>> {
+  async take(lane: AccountLane, work: MediaWork, signal: AbortSignal): Promise<Outcome> {
     using fence = fenceUntil(signal);
     switch (work.phase) {
       case 'pending':
@@ -60,14 +62,12 @@ export class MediaSteps implements Steps<MediaWork> {
       case 'kept':
         return await this.#close(lane, work, fence.fence);
       case 'lost':
-        return lane.nowMs - work.sinceMs >= TOMBSTONE_MS
-          ? await this.#forget(lane, work, fence.fence)
-          : { to: 'wait', ms: TOMBSTONE_MS - (lane.nowMs - work.sinceMs) };
+        return await this.#forget(lane, work, fence.fence);
     }
   }
 
   /** `asItIs`: nothing better will come, so other hashes than the message tells are recorded instead of refused. */
-  async #fetch(lane: AccountLane, work: MediaWork, fence: Fence, asItIs: boolean): Promise<Outcome<MediaWork>> {
+  async #fetch(lane: AccountLane, work: MediaWork, fence: Fence, asItIs: boolean): Promise<Outcome> {
     const { mostBytes } = this.#parts.options;
     if (work.path === null) return await this.#troubled(lane, work, fence, 'attachment-missing');
     await lane.ready(fence);
@@ -96,7 +96,7 @@ export class MediaSteps implements Steps<MediaWork> {
     work: MediaWork & { readonly path: string },
     fence: Fence,
     asItIs: boolean,
-  ): Promise<Outcome<MediaWork>> {
+  ): Promise<Outcome> {
     const { host, options } = this.#parts;
     let isOther = false;
     const other = (): void => {
@@ -118,30 +118,26 @@ export class MediaSteps implements Steps<MediaWork> {
     };
     await lane.sink.deliverMedia(media, [{ name: work.name, value: encodeWork(kept) }]);
     if (isOther) return await this.#lose(lane, work, fence, 'attachment-mismatch', 'kept with other hashes');
-    return { to: 'work', work: kept };
+    return { to: 'next' };
   }
 
   /** The host has not got it, or not whole: ask the phone. */
-  async #troubled(
-    lane: AccountLane,
-    work: MediaWork,
-    fence: Fence,
-    trouble: MediaWork['trouble'],
-  ): Promise<Outcome<MediaWork>> {
+  async #troubled(lane: AccountLane, work: MediaWork, fence: Fence, trouble: MediaWork['trouble']): Promise<Outcome> {
     const isHopeless = work.reupload === null || work.uploads >= MOST_UPLOADS;
     if (isHopeless) return await this.#giveUp(lane, { ...work, trouble }, fence);
     const next: MediaWork = { ...work, phase: 'asked', trouble, asked: 0, sinceMs: lane.nowMs };
     return await this.#store(lane, next, fence);
   }
 
-  async #ask(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome<MediaWork>> {
-    const { phone, options, randomBytes } = this.#parts;
+  async #ask(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome> {
+    const { phone, options, randomBytes, onAsked } = this.#parts;
     if (lane.nowMs - work.addedMs >= options.giveUpMs) return await this.#giveUp(lane, work, fence);
     const waitMs = work.asked === 0 ? 0 : this.#askedAgainAt(work) - lane.nowMs;
     if (waitMs > 0) return { to: 'wait', ms: waitMs };
     const own = phone.own(lane.account);
     if (own === null || work.reupload === null) return { to: 'wait', ms: NO_LINE_MS };
     const iv = randomBytes(REUPLOAD_IV_BYTES);
+    onAsked(lane, work);
     const isSent = await phone.send(
       lane.account,
       reuploadRequest(work.reupload, Buffer.from(work.key, 'base64'), own, iv),
@@ -151,7 +147,7 @@ export class MediaSteps implements Steps<MediaWork> {
     // The first question is mostly answered at once; a gap that is open for seconds tells nobody anything.
     if (work.asked > 0) await this.#openGap(lane, work, fence);
     await lane.deliver([], [{ name: next.name, value: encodeWork(next) }], fence);
-    return { to: 'wait', ms: this.#askedAgainAt(next) - lane.nowMs, work: next };
+    return { to: 'wait', ms: this.#askedAgainAt(next) - lane.nowMs };
   }
 
   #askedAgainAt({ sinceMs, asked }: MediaWork): number {
@@ -159,7 +155,7 @@ export class MediaSteps implements Steps<MediaWork> {
   }
 
   /** A file that is authentic and not the one the message describes is kept all the same; anything else is lost. */
-  async #giveUp(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome<MediaWork>> {
+  async #giveUp(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome> {
     if (work.trouble === 'attachment-mismatch' && work.path !== null && !lane.sink.has(work.native)) {
       try {
         return await this.#keep(lane, { ...work, path: work.path }, fence, true);
@@ -177,7 +173,7 @@ export class MediaSteps implements Steps<MediaWork> {
     fence: Fence,
     cause: GapFields['cause'],
     detail?: string,
-  ): Promise<Outcome<MediaWork>> {
+  ): Promise<Outcome> {
     const about = { scope: 'attachment', state: 'final', native: work.native, target: work.target } as const;
     const more = detail === undefined ? {} : { detail };
     const open = lane.gaps.ofTag(lane.sink.tagOf(work.native));
@@ -188,11 +184,11 @@ export class MediaSteps implements Steps<MediaWork> {
     const next: MediaWork = { ...work, phase: 'lost', sinceMs: lane.nowMs };
     await lane.deliver(gaps, [{ name: next.name, value: encodeWork(next) }], fence);
     lane.alarm(cause === 'oversized' ? 'attachment-oversized' : work.trouble);
-    return { to: 'work', work: next };
+    return { to: 'end' };
   }
 
   /** The archive has it: gaps about it end, and nothing more is to be remembered. */
-  async #close(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome<MediaWork>> {
+  async #close(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome> {
     const closing = lane.gaps
       .ofTag(lane.sink.tagOf(work.native))
       .map(({ id, cause, scope }) => this.#gap(lane, { cause, scope, state: 'closed', ref: id, native: work.native }));
@@ -206,12 +202,14 @@ export class MediaSteps implements Steps<MediaWork> {
     await lane.deliver([gap], [], fence);
   }
 
-  async #store(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome<MediaWork>> {
+  async #store(lane: AccountLane, work: MediaWork, fence: Fence): Promise<Outcome> {
     await lane.deliver([], [{ name: work.name, value: encodeWork(work) }], fence);
-    return { to: 'work', work };
+    return { to: 'next' };
   }
 
-  async #forget(lane: AccountLane, { name }: MediaWork, fence: Fence): Promise<Outcome<MediaWork>> {
+  /** Its entry stays for a while, so that a late copy of the message does not start it again; each run looks at it once. */
+  async #forget(lane: AccountLane, { name, sinceMs }: MediaWork, fence: Fence): Promise<Outcome> {
+    if (lane.nowMs - sinceMs < TOMBSTONE_MS) return { to: 'end' };
     await lane.deliver([], [{ name, value: null }], fence);
     return { to: 'end' };
   }

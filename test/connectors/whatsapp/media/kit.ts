@@ -27,7 +27,7 @@ export const OWN = { pn: `${number}@s.whatsapp.net`, lid: '900015550001111@lid' 
 export const CONTEXT: Context = { own: OWN, counterpart: () => null, recall: () => null };
 
 export const HOST_OPTIONS = { headersMs: 300, idleMs: 300, totalMs: 20_000 };
-const OPTIONS = { mostBytes: 256 * 2 ** 20, askAgainMs: 40, giveUpMs: 60_000 };
+const OPTIONS = { mostBytes: 256 * 2 ** 20, askAgainMs: 60_000, giveUpMs: 60_000 };
 const QUEUE = { atOnce: 4, retryMs: 20, backlogMs: 60_000 };
 
 export interface KitOptions {

@@ -177,7 +177,7 @@ describe('a file that is gone', () => {
   });
 
   it('is asked for again while the phone is silent, with an open gap, which closes when it comes', async () => {
-    const kit = await MediaKit.start();
+    const kit = await MediaKit.start({ options: { askAgainMs: 40 } });
     await kit.connect();
     await kit.emulator.setReupload('15550001111', 'silent');
     const media = await kit.emulator.putMedia({ kind: 'image', bytes, fault: { fault: 'status', status: 404 } });
@@ -203,7 +203,7 @@ describe('a file that is gone', () => {
 
   it('is lost when nobody has answered for long enough', async () => {
     let nowMs = Date.now();
-    const kit = await MediaKit.start({ clock: () => nowMs });
+    const kit = await MediaKit.start({ clock: () => nowMs, options: { askAgainMs: 40 } });
     await kit.connect();
     await kit.emulator.setReupload('15550001111', 'garbage');
     const media = await kit.emulator.putMedia({ kind: 'image', bytes, fault: { fault: 'status', status: 404 } });
