@@ -7,8 +7,8 @@ export type MembershipNews =
   | { readonly came: readonly Party[]; readonly went: readonly Party[] };
 
 /** Words of messengers for changes of members, as they begin. */
-const CAME = /^(?:add|join|invite|accept|created?\b|participants?[-_ ](?:add|join))/i;
-const WENT = /^(?:remove|leave|left|kick|ban|participants?[-_ ](?:remove|leave))/i;
+const CAME = /^(?:group-participants?-)?(?:add|join|invite|accept|linked_group_join|create)(?![a-z])/i;
+const WENT = /^(?:group-participants?-)?(?:remove|leave|left|kick)(?![a-z])/i;
 
 export function membershipIn(view: View): MembershipNews | null {
   if (view.kind === 'group') {
@@ -39,10 +39,8 @@ function groupIn(state: unknown): unknown {
 /** People whom snapshots of an address book name, with the names it gives them. */
 export function partiesIn(view: View): Party[] {
   switch (view.kind) {
-    case 'contacts': {
-      const contacts = member(view.state, 'contacts') ?? member(view.state, 'identities') ?? view.state;
-      return Array.isArray(contacts) ? contacts.flatMap((one: unknown) => partyOf(one) ?? []) : [];
-    }
+    case 'contacts':
+      return contactsIn(view.state);
     case 'identity-change':
       return [view.party];
     case 'group-update':
@@ -59,16 +57,31 @@ export function partiesIn(view: View): Party[] {
   }
 }
 
+/** Address books come whole, in changes, one person at a time, or as two addresses of one person. */
+function contactsIn(state: unknown): Party[] {
+  const lists = ['contacts', 'identities', 'names', 'changes'].map((name) => member(state, name));
+  const people = [state, ...lists].flatMap((list) => (Array.isArray(list) ? (list as unknown[]) : []));
+  const pair = member(state, 'addresses');
+  const single = [member(state, 'party'), { id: member(pair, 'lid'), phoneNumber: member(pair, 'pn') }];
+  return [...people.map((one) => member(one, 'party') ?? one), ...single].flatMap((one) => partyOf(one) ?? []);
+}
+
 const NUMBER = /^\+\d{5,}$/;
 
 /** Messengers name members by a plain identifier or number, or by an object that holds both. */
 function partyOf(value: unknown): Party | null {
   if (typeof value === 'string') return NUMBER.test(value) ? { id: null, number: value } : { id: value };
   const id = text(value, 'uuid') ?? text(value, 'id') ?? text(value, 'jid') ?? text(value, 'lid');
-  const number = text(value, 'number') ?? text(value, 'phoneNumber');
+  const number = text(value, 'number') ?? numberIn(text(value, 'phoneNumber'));
   if (id === null && number === null) return null;
   const name = text(value, 'name') ?? text(value, 'profile_name') ?? text(value, 'notify') ?? text(value, 'username');
   return { id, number, name };
+}
+
+/** The number in an address such as `12025550100@s.whatsapp.net`. */
+function numberIn(address: string | null): string | null {
+  const digits = /^\+?(\d{5,})(?:[:@]|$)/.exec(address ?? '')?.[1];
+  return digits === undefined ? null : `+${digits}`;
 }
 
 function member(value: unknown, name: string): unknown {
