@@ -4,15 +4,16 @@ import { onTestFinished } from 'vitest';
 import { parseConfig } from '../../../src/connectors/whatsapp/config.ts';
 import { NORMALISE } from '../../../src/connectors/whatsapp/index.ts';
 import { WhatsAppSession } from '../../../src/connectors/whatsapp/session.ts';
-import type { Wire } from '../../../src/connectors/whatsapp/wire.ts';
 import type { WhatsAppEmulator, WhatsAppEmulatorOptions } from '../../emulators/whatsapp/api.ts';
-import { emulatorAgent } from '../../emulators/whatsapp/emulator-agent.ts';
 import { startWhatsAppEmulator } from '../../emulators/whatsapp/emulator.ts';
 import { trustEmulator } from '../../emulators/whatsapp/trust.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MemorySink } from '../../support/memory-sink.ts';
 import { linkedChanges } from './linked-state.ts';
+import { wireOf } from './wire-of.ts';
+
+export { wireOf } from './wire-of.ts';
 
 export const number = '15550001111';
 export const account = `+${number}`;
@@ -27,12 +28,6 @@ export const QUICK: Settings = {
   intervals: { retry: '30ms', sweep: '50ms', alive: '100ms' },
   thresholds: { outage: '400ms' },
 };
-
-export function wireOf(emulator: WhatsAppEmulator): Wire {
-  const noiseRoot = Buffer.from(emulator.noiseRoot).toString('hex');
-  const isTls = emulator.caCertificate !== null;
-  return { url: emulator.url, noiseRoot, ...(isTls ? { agent: emulatorAgent(emulator) } : {}) };
-}
 
 export async function startEmulator(options: WhatsAppEmulatorOptions = {}): Promise<WhatsAppEmulator> {
   const emulator = await startWhatsAppEmulator({
