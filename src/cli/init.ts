@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { readPublicKey, readSigningKey } from '../base/secrets.ts';
 import { signingKeyOf, type SigningKey } from '../record/key.ts';
@@ -90,13 +90,15 @@ export function initialise(
     root: signingKeyOf(root).raw.toString('base64'),
     log: encodeVerifierKey(noteKey(origin, signingPublic(keys.log, 'log'))),
   };
+  // Before anything is written: what is refused leaves nothing behind that a second try would meet.
+  const signed = signManifest(manifest, root);
   const files = {
     trust: join(directory, 'trust.json'),
     manifest: join(directory, 'manifest.json'),
     config: join(directory, 'holdfast.yaml'),
   };
   writeNew(files.trust, `${JSON.stringify(trust, null, 2)}\n`, 0o644);
-  writeNew(files.manifest, `${signManifest(manifest, root)}\n`, 0o644);
+  writeNew(files.manifest, `${signed}\n`, 0o644);
   const fingerprints: Record<string, string> = { root: signingKeyOf(root).id };
   for (const role of ['log', 'archiver', 'reader', 'escrow'] as const) fingerprints[role] = fingerprintOf(keys[role]);
   for (const { name, key } of [...keys.connectors, ...keys.officers]) fingerprints[name] = fingerprintOf(key);
@@ -150,8 +152,13 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 
 function named(value: string): { name: string; key: KeyObject } {
   const [name, file, ...rest] = value.split('=');
-  if (name === undefined || file === undefined || rest.length > 0)
-    throw new InvalidArgumentError('expected name=file.pub');
+  if (name === undefined || file === undefined || rest.length > 0) {
+    throw new Failure('config/missing-part', {
+      expected: 'name=file.pub',
+      got: 'another form',
+      where: '--connector or --officer',
+    });
+  }
   return { name, key: readPublicKey(file) };
 }
 

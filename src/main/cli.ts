@@ -43,7 +43,8 @@ registerVerify(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  // Never 1 for a mistyped command: from verify that means findings.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_FAILED;
   else {
     process.stderr.write(`${explain(error)}\n`);
     process.exitCode = EXIT_FAILED;

@@ -90,6 +90,28 @@ describe('init', () => {
     expect([refused.code, codeIn(refused)]).toEqual([2, 'config/missing-part']);
     expect(refused.stderr).toContain('--root-key FILE');
   });
+
+  it('says how a signer is named, and leaves nothing behind when it signs nothing', async () => {
+    const { holder } = deployment.ceremony;
+    const [spare, dir] = [join(guard.dir, 'holders'), join(guard.dir, 'twice')];
+    for (const role of ['reader', 'log']) await run('keygen', role, '--out', spare);
+    const [reader, log] = [join(spare, 'reader.pub'), join(spare, 'log.pub')];
+    const root = join(holder('records'), 'root.key');
+    const keys = ['--root-key', root, '--reader', reader, '--escrow', reader, '--log', log, '--archiver', log];
+    const nameless = await run('init', dir, ...keys, '--connector', log);
+    expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
+    expect(nameless.stderr).toContain('name=file.pub');
+    const twice = await run('init', dir, ...keys);
+    expect([twice.code, codeIn(twice)]).toEqual([2, 'format/manifest']);
+    expect(existsSync(join(dir, 'trust.json'))).toBe(false);
+  });
+});
+
+describe('a mistyped command', () => {
+  it('never ends with the code that says findings', async () => {
+    expect((await run('verify', 'file:///nowhere')).code).toBe(2);
+    expect((await run('verify', '--help')).code).toBe(0);
+  });
 });
 
 describe('a role', () => {
