@@ -27,7 +27,7 @@ export function readSecret(path: string): string {
       expected: 'a secret file',
       got: codeOf(error),
       where: path,
-      fix: 'create it with `holdfast keygen`',
+      fix: 'restore it, or name the right file; a key made anew with `holdfast keygen` is another key',
       cause: error,
     });
   }

@@ -61,7 +61,11 @@ function withKey(manifest: Manifest, addition: string): Manifest {
     return { ...manifest, recipients: [...manifest.recipients, recipientOf(role as RecipientRole, key, file)] };
   }
   if (!SIGNER_ROLES.includes(role as SignerRole) || name === '') {
-    throw new Failure('config/key-unknown', { expected: 'role:name=file.pub', got: 'another form', where: '--add' });
+    throw new Failure('config/key-unknown', {
+      expected: 'role:name=file.pub, or reader=file.pub',
+      got: 'another form',
+      where: '--add',
+    });
   }
   return { ...manifest, signers: [...manifest.signers, signerOf(role as SignerRole, name, key)] };
 }
@@ -69,10 +73,17 @@ function withKey(manifest: Manifest, addition: string): Manifest {
 export function registerManifest(program: Command): void {
   program
     .command('manifest')
-    .description('Sign the next key manifest: add or remove a connector, archiver, reader, officer or witness')
+    .description(
+      'Sign the next key manifest: add a connector, archiver, officer, witness or recipient, or remove a signer',
+    )
     .argument('<file>', 'the manifest in force')
     .requiredOption('--root-key <file>', 'private root key')
-    .option('--add <role:name=file>', 'public key to name; repeat for more', collect, [])
+    .option(
+      '--add <role:name=file>',
+      'public key to name; a recipient has no name: reader=file.pub; repeat for more',
+      collect,
+      [],
+    )
     .option('--remove <name>', 'signer to drop; repeat for more', collect, [])
     .requiredOption('--out <file>', 'where the next manifest goes')
     .option('--json', 'machine-readable result', false)

@@ -40,7 +40,7 @@ function readText(path: string, expected: string): string {
       expected,
       got: codeOf(cause),
       where: path,
-      fix: 'run `holdfast init`',
+      fix: 'get it from whoever ran `holdfast init`; one made anew is for another log',
       cause,
     });
   }
