@@ -7,21 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
-import { Archiver } from '../src/archive/archiver.ts';
-import { openDirStore } from '../src/archive/dir-store.ts';
 import { BullmqDownlink } from '../src/queue/bullmq-downlink.ts';
 import { BullmqUplink } from '../src/queue/bullmq-uplink.ts';
 import type { Uplink } from '../src/queue/link.ts';
-import { openManifest, signersOf, signManifest } from '../src/record/manifest.ts';
 import { Attachments } from '../src/spool/attach.ts';
-import { Shipper } from '../src/spool/shipper.ts';
-import { Spool } from '../src/spool/spool.ts';
-import { WatermarkGate, WATERMARKS } from '../src/spool/watermark.ts';
 import { startRedis } from '../test/services/redis.ts';
-import { SCHEDULES, Told } from '../test/support/archiver-kit.ts';
-import { CLASS, LOG_KEY, MANIFEST, message, secret } from '../test/support/spool-parts.ts';
-import { ARCHIVER, CONNECTOR, LOG, ORIGIN, ROOT } from '../test/vectors/keys.ts';
+import { CLASS, message } from '../test/support/spool-parts.ts';
 import { atLeast, median, noted, tell } from './figures.ts';
+import { complain, fail, openSpool, startArchiver, startShipper } from './roles.ts';
 
 const ROUNDS = 3;
 const RECORDS = 48_000;
@@ -106,57 +99,6 @@ async function bare(port: number, jobs: readonly string[]): Promise<Timed> {
   });
 }
 
-const fail = (error: unknown): void => {
-  console.error(error);
-  process.exitCode = 1;
-};
-const complain = (what: string, code: string): void => console.error(what, code);
-const manifest = signManifest(MANIFEST, ROOT.privateKey);
-const archivers = signersOf(openManifest(manifest, ROOT.key, ORIGIN), 'archiver');
-
-async function openSpool(directory: string): Promise<Spool> {
-  return Spool.open({
-    directory,
-    origin: ORIGIN,
-    manifest: MANIFEST,
-    logKey: LOG_KEY,
-    signingKey: CONNECTOR.privateKey,
-    hostKey: secret('host'),
-    deploymentKey: secret('deployment'),
-    clock: Date.now,
-    gate: () =>
-      new WatermarkGate(
-        async () => ({ used: 1, total: 10 }),
-        WATERMARKS,
-        () => undefined,
-      ),
-    onFatal: fail,
-    events: { doubtful: () => undefined },
-  });
-}
-
-function startArchiver(directory: string, downlink: BullmqDownlink): Promise<Archiver> {
-  return openDirStore(join(directory, 'archive')).then((store) =>
-    Archiver.start({
-      store,
-      downlink,
-      origin: ORIGIN,
-      root: ROOT.key,
-      logKey: LOG_KEY,
-      keys: { log: LOG.privateKey, archiver: ARCHIVER.privateKey, archiverPublic: ARCHIVER.key },
-      manifest,
-      schedules: SCHEDULES,
-      confirmedRetention: true,
-      rhythm: { maxBytes: 4 * 2 ** 20, maxDelayMs: 200 },
-      headsEveryMs: 86_400_000,
-      readBackAfterMs: 3_600_000,
-      clock: Date.now,
-      events: new Told(),
-      onFatal: fail,
-    }),
-  );
-}
-
 interface Whole {
   readonly capture: Timed;
   readonly ship: Timed;
@@ -181,23 +123,7 @@ async function whole(port: number, round: number): Promise<Whole> {
     name: `account-${no}`,
     sink: spool.account('signal', `account-${no}`, CLASS),
   }));
-  const shipper = parts.use(
-    new Shipper({
-      spool,
-      uplink,
-      signingKey: CONNECTOR.privateKey,
-      archivers,
-      clock: Date.now,
-      againAfterMs: 30_000,
-      events: {
-        shipped: () => undefined,
-        archived: () => undefined,
-        refused: (code) => complain('refused', code),
-        trouble: complain,
-      },
-      onDoubt: async () => complain('doubt', 'of a stream'),
-    }),
-  );
+  const shipper = parts.use(startShipper(spool, uplink));
   await shipper.start();
   await new Attachments(spool, shipper, accounts, Date.now, { streamOpened: () => undefined }).attach();
   const raw = Buffer.alloc(RAW_BYTES, 'bring the binder at 14:30 ');

@@ -231,6 +231,7 @@ function crossCheck(config: Config): Problem[] {
   if (config.archive.url.startsWith('s3:') !== (config.archive.s3 !== undefined)) {
     problems.push({ at: 'archive.s3', message: 'needed for an s3:// archive, and only there' });
   }
+  problems.push(...beyondCap(config));
   config.accounts.forEach((entry, index) => {
     if (!classes.has(entry.retention))
       problems.push({ at: `accounts.${index}.retention`, message: 'expected a class of `retention`' });
@@ -245,6 +246,20 @@ function crossCheck(config: Config): Problem[] {
     problems.push({ at: 'spool.alarmAt', message: 'expected at most spool.stopAt' });
   }
   return problems;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Locks of the log itself are a day longer than those of what it names. */
+function beyondCap({ retention, archive: { s3 } }: Config): Problem[] {
+  if (s3 === undefined) return [];
+  const most = s3.maxRetainDays - 1;
+  return retention.flatMap(({ period }, index) => {
+    if (addPeriod(0, period) <= most * DAY_MS) return [];
+    return [
+      { at: `retention.${index}.period`, message: `expected at most ${most} days: archive.s3.maxRetainDays, less one` },
+    ];
+  });
 }
 
 function absolute(config: Config, base: string): Config {

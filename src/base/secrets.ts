@@ -77,7 +77,8 @@ export function readSymmetricKey(path: string): KeyObject {
 /** A public key, PEM (SubjectPublicKeyInfo). Not a secret. */
 export function readPublicKey(path: string): KeyObject {
   try {
-    return createPublicKey(readFileSync(path, 'utf8'));
+    const pem = readFileSync(path, 'utf8');
+    if (!pem.includes('PRIVATE KEY')) return createPublicKey(pem);
   } catch (cause) {
     throw new Failure('config/key-unusable', {
       expected: 'a public key in PEM',
@@ -86,4 +87,10 @@ export function readPublicKey(path: string): KeyObject {
       cause,
     });
   }
+  throw new Failure('config/key-unusable', {
+    expected: 'a public key in PEM',
+    got: 'a private key',
+    where: path,
+    fix: 'a private key stays with its holder: if this one was sent to you, have its holder make another, and give you the .pub file',
+  });
 }

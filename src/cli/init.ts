@@ -34,6 +34,7 @@ export interface InitResult {
 }
 
 const ED25519_SPKI_HEADER_BYTES = 12;
+const EVALUATION_ORIGIN = 'evaluation.example/holdfast';
 
 function signingPublic(key: KeyObject, where: string): SigningKey {
   if (key.asymmetricKeyType !== 'ed25519') {
@@ -136,7 +137,7 @@ export function initialiseEvaluation(directory: string, origin: string): InitRes
 }
 
 interface InitOptions {
-  readonly origin: string;
+  readonly origin?: string;
   readonly evaluation: boolean;
   readonly rootKey?: string;
   readonly reader?: string;
@@ -165,17 +166,18 @@ function named(value: string): { name: string; key: KeyObject } {
 function required(value: string | undefined, option: string): string {
   if (value !== undefined) return value;
   throw new Failure('config/missing-part', {
-    expected: `--${option} FILE`,
+    expected: `--${option}`,
     got: 'nothing',
     fix: 'or use --evaluation to try Holdfast on one machine',
   });
 }
 
 function runInit(directory: string, options: InitOptions): InitResult {
-  if (options.evaluation) return initialiseEvaluation(directory, options.origin);
+  if (options.evaluation) return initialiseEvaluation(directory, options.origin ?? EVALUATION_ORIGIN);
+  const origin = required(options.origin, 'origin');
   const result = initialise(
     directory,
-    options.origin,
+    origin,
     readSigningKey(required(options.rootKey, 'root-key')),
     {
       reader: readPublicKey(required(options.reader, 'reader')),
@@ -187,7 +189,7 @@ function runInit(directory: string, options: InitOptions): InitResult {
     },
     false,
   );
-  writeNew(result.config, configTemplate(options.origin), 0o644);
+  writeNew(result.config, configTemplate(origin), 0o644);
   return result;
 }
 
@@ -196,7 +198,7 @@ export function registerInit(program: Command): void {
     .command('init')
     .description('Write trust file, signed key manifest and config')
     .argument('[directory]', 'where they go', '.')
-    .option('--origin <name>', 'name of the log, for ever', 'evaluation.example/holdfast')
+    .option('--origin <name>', 'name of the log, for ever: a domain the agency owns, a path, a year')
     .option('--evaluation', 'make all keys on this machine: to try it, never for records', false)
     .option('--root-key <file>', 'private root key; it signs the manifest and goes back to its safe')
     .option('--reader <file>', 'public key of the reader')

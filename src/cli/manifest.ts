@@ -37,7 +37,15 @@ export function nextManifest(document: string, options: Pick<ManifestOptions, 'r
   let next: Manifest = { ...before, n: before.n + 1, previous: manifestHash(document), at: toSeconds(Date.now()) };
   for (const name of options.remove) next = without(next, name);
   for (const addition of options.add) next = withKey(next, addition);
+  assertWorthSigning(next, options);
   return signManifest(next, root);
+}
+
+/** The root's signature is for ever: not for a document that changes nothing, or leaves a log that nobody may write. */
+function assertWorthSigning({ signers }: Manifest, { add, remove }: Pick<ManifestOptions, 'add' | 'remove'>): void {
+  const missing = add.length + remove.length === 0 ? '--add or --remove' : 'an archiver among the signers';
+  if (add.length + remove.length > 0 && signers.some(({ role }) => role === 'archiver')) return;
+  throw new Failure('config/missing-part', { expected: missing, got: 'none', fix: 'nothing was signed' });
 }
 
 function without(manifest: Manifest, name: string): Manifest {
@@ -65,6 +73,14 @@ function withKey(manifest: Manifest, addition: string): Manifest {
       expected: 'role:name=file.pub, or reader=file.pub',
       got: 'another form',
       where: '--add',
+    });
+  }
+  if (manifest.signers.some((signer) => signer.name === name)) {
+    throw new Failure('config/exists', {
+      expected: 'a name that no signer has',
+      got: 'one that is taken',
+      where: `--add ${role}:${name}`,
+      fix: 'choose another name, or drop the old signer with --remove in the same command',
     });
   }
   return { ...manifest, signers: [...manifest.signers, signerOf(role as SignerRole, name, key)] };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import type { S3Settings } from '../main/stores.ts';
@@ -16,7 +16,7 @@ interface VerifyCliOptions {
   readonly since?: string;
   readonly payloads: boolean;
   readonly integrityOnly: boolean;
-  readonly workers?: string;
+  readonly workers?: number;
   readonly json: boolean;
   readonly credentials?: string;
   readonly endpoint?: string;
@@ -39,7 +39,7 @@ export function registerVerify(program: Command): void {
     )
     .option('--no-payloads', 'do not read packs and objects: existence and size only')
     .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
-    .option('--workers <n>', 'threads; default: one per core')
+    .option('--workers <n>', 'threads; default: one per core', workersOf)
     .option('--json', 'the report as JSON', false)
     .option('--credentials <file>', 's3: file with access key id and secret access key on two lines')
     .option('--endpoint <url>', 's3: server other than AWS')
@@ -52,6 +52,14 @@ export function registerVerify(program: Command): void {
     });
 }
 
+const MOST_WORKERS = 256;
+
+function workersOf(text: string): number {
+  const workers = /^\d{1,3}$/.test(text) ? Number(text) : -1;
+  if (workers >= 0 && workers <= MOST_WORKERS) return workers;
+  throw new InvalidArgumentError(`expected 0 to ${MOST_WORKERS}`);
+}
+
 async function runVerify(url: string, options: VerifyCliOptions): Promise<void> {
   const trust = readTrust(options.trust);
   const { openReader } = await import('../main/readers.ts');
@@ -61,7 +69,7 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
     payloads: options.payloads,
     integrityOnly: options.integrityOnly,
     ...(options.since === undefined ? {} : { since: readCheckpoint(options.since) }),
-    ...(options.workers === undefined ? {} : { workers: Number.parseInt(options.workers, 10) }),
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
     onProgress: (at) => progress.show(at),
   });
   progress.clear();

@@ -76,6 +76,15 @@ describe('a config', () => {
     expect(failureOf(GOOD.replace('file:///srv/archive', 's3://bucket/x')).detail.got).toContain('archive.s3');
   });
 
+  it('takes no retention that the cap on locks would cut short', () => {
+    const s3 = (days: number): string => `s3://bucket/x\n  s3: { region: r, credentials: c, maxRetainDays: ${days} }`;
+    const period = /^ {4}period: .*$/m;
+    const parts = (days: number): string =>
+      GOOD.replace('file:///srv/archive', s3(days)).replace(period, '    period: P30D');
+    expect(parse(parts(31)).retention[0]?.period).toBe('P30D');
+    expect(failureOf(parts(30)).detail.got).toContain('retention.0.period');
+  });
+
   it('never shows an account in an error', () => {
     const { got } = failureOf(
       GOOD.replace(

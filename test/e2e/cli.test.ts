@@ -85,10 +85,22 @@ describe('init', () => {
     expect(readdirSync(join(dir, 'keys')).map((file) => readFileSync(join(dir, 'keys', file), 'utf8'))).toEqual(files);
   });
 
+  it('takes no private key where a public one belongs, and names no log by itself', async () => {
+    const { holder } = deployment.ceremony;
+    const root = ['--root-key', join(holder('records'), 'root.key')];
+    const nameless = await run('init', join(guard.dir, 'nameless'), ...root);
+    expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
+    expect(nameless.stderr).toContain('--origin');
+    const given = ['--origin', 'agency.example/log', '--reader', join(holder('legal'), 'reader.key')];
+    const refused = await run('init', join(guard.dir, 'private'), ...root, ...given);
+    expect([refused.code, codeIn(refused)]).toEqual([2, 'config/key-unusable']);
+    expect(refused.stderr).toContain('a private key');
+  });
+
   it('asks for each key that is missing', async () => {
-    const refused = await run('init', join(guard.dir, 'nothing'));
+    const refused = await run('init', join(guard.dir, 'nothing'), '--origin', 'agency.example/log');
     expect([refused.code, codeIn(refused)]).toEqual([2, 'config/missing-part']);
-    expect(refused.stderr).toContain('--root-key FILE');
+    expect(refused.stderr).toContain('--root-key');
   });
 
   it('says how a signer is named, and leaves nothing behind when it signs nothing', async () => {
@@ -97,7 +109,20 @@ describe('init', () => {
     for (const role of ['reader', 'log']) await run('keygen', role, '--out', spare);
     const [reader, log] = [join(spare, 'reader.pub'), join(spare, 'log.pub')];
     const root = join(holder('records'), 'root.key');
-    const keys = ['--root-key', root, '--reader', reader, '--escrow', reader, '--log', log, '--archiver', log];
+    const keys = [
+      '--origin',
+      'agency.example/log',
+      '--root-key',
+      root,
+      '--reader',
+      reader,
+      '--escrow',
+      reader,
+      '--log',
+      log,
+      '--archiver',
+      log,
+    ];
     const nameless = await run('init', dir, ...keys, '--connector', log);
     expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
     expect(nameless.stderr).toContain('name=file.pub');
@@ -187,6 +212,11 @@ describe('manifest', () => {
     expect(await run('manifest', next, '--root-key', root, '--remove', 'spare', '--out', last)).toMatchObject({
       code: 0,
     });
+    const idle = join(deployment.guard.dir, 'idle.json');
+    for (const change of [[], ['--add', spare.replace('spare', 'archiver')], ['--remove', 'archiver']]) {
+      const refused = await run('manifest', manifest, '--root-key', root, ...change, '--out', idle);
+      expect([refused.code, existsSync(idle)]).toEqual([2, false]);
+    }
     for (const [round, document] of [next, last].entries()) {
       const file = variant('archive', `manifest-${round}`, (config) => ({ ...config, manifest: document }));
       await deployment.archiver.end('SIGTERM');
