@@ -15,7 +15,7 @@ describe('the container file', () => {
     expect(last).not.toMatch(/^RUN /m);
     expect(last).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
     expect(last).toMatch(
-      /^ENTRYPOINT \["\/usr\/local\/bin\/node", "--disable-sigusr1", "\/app\/dist\/main\/cli.js"\]$/m,
+      /^ENTRYPOINT \["\/usr\/local\/bin\/node", "--disable-sigusr1", "--max-semi-space-size=2", "\/app\/dist\/main\/cli.js"\]$/m,
     );
     expect(containerfile).not.toMatch(/^(?:ADD|HEALTHCHECK|EXPOSE|VOLUME) /m);
   });

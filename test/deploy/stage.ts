@@ -114,7 +114,7 @@ export class Stage implements AsyncDisposable {
   #words(name: string, instead?: readonly string[]): string[] {
     const service = this.compose.services[name];
     if (service === undefined) throw new Error(`no service ${name}`);
-    const ours = ['/usr/local/bin/node', '--disable-sigusr1', '/app/dist/main/cli.js'];
+    const ours = ['/usr/local/bin/node', '--disable-sigusr1', '--max-semi-space-size=2', '/app/dist/main/cli.js'];
     const usual = service.entrypoint ?? (service.image.startsWith('localhost/holdfast:') ? ours : []);
     const [entrypoint, command] = instead === undefined ? [usual, service.command ?? []] : [ours, instead];
     const mounts = this.#mounts(name);
