@@ -4,6 +4,9 @@ import type { Events } from './events.ts';
 /** Longest time for an orderly stop; after it the process ends as if killed, which is safe and only slower to recover from. */
 const STOP_DEADLINE_MS = 20_000;
 
+/** How long what is not ours may still hold a process whose parts are all disposed. */
+const LEAVE_MS = 500;
+
 export interface Running {
   /** Aborts when the process is asked to stop, or must. */
   readonly signal: AbortSignal;
@@ -45,10 +48,20 @@ export async function runRole(
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     process.off('uncaughtException', fatal).off('unhandledRejection', fatal);
+    leave();
   }
 }
 
 /** The one way to end against the will of open handles: killed, as a crash would, so that recovery is the normal start. */
 function deadline(): void {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), STOP_DEADLINE_MS).unref();
+}
+
+/**
+ * Every part is disposed, so there is nothing left to lose. A client library may have left a timer behind all the same (WhatsApp's keeps
+ * one for 30 s after each upload of keys), and a container's stop must not wait for it. Not reached by a process that ends by itself.
+ */
+function leave(): void {
+  // eslint-disable-next-line no-process-exit
+  setTimeout(() => process.exit(), LEAVE_MS).unref();
 }

@@ -76,6 +76,9 @@ test('an account is linked through the command line, captured through kills, and
   );
   expect(await link(world)).toEqual(['show-qr', 'waiting', 'linked']);
   await emulator.connected(number);
+  // The client holds timers of half a minute then; a stop in good order does not wait for them, nor for the deadline that ends by a signal.
+  expect(await up.end('SIGTERM')).toBe(0);
+  await up.started();
   for (let round = 1; round <= 3; round += 1) {
     for (let at = 0; at < 10; at += 1)
       await emulator.send({
@@ -93,7 +96,7 @@ test('an account is linked through the command line, captured through kills, and
     const { accounts, running } = await statusOf(world);
     return running && accounts[0]?.health.state === 'capturing' && accounts[0].waiting === 0;
   });
-  await up.end('SIGTERM');
+  expect(await up.end('SIGTERM')).toBe(0);
   const directory = join(guard.dir, 'evaluation');
   const verified = await runHoldfast(
     ['verify', `file://${join(directory, 'archive')}`, '--trust', join(directory, 'trust.json'), '--json'],
