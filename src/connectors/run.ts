@@ -33,3 +33,25 @@ export async function keepRunning(
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
+
+/** Runs the parts of one session: the first that fails stops the others, and its error is thrown once all have ended. */
+export async function untilFirstFailure(
+  signal: AbortSignal,
+  run: (stopping: AbortSignal, fail: (error: unknown) => void) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  const failures: unknown[] = [];
+  const fail = (error: unknown): void => {
+    failures.push(error);
+    stop.abort();
+  };
+  const onAbort = (): void => stop.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) stop.abort();
+  try {
+    await run(stop.signal, fail);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+  if (failures.length > 0) throw failures[0];
+}

@@ -4,7 +4,8 @@ import type { View } from '../../record/message.ts';
 import type { GapCapture, MediaCapture, SealedObject } from '../connector.ts';
 import { encodeWork, isSafeId, mediaView, type Work, type WorkPhase } from './attachment-work.ts';
 import type { AccountLane } from './lane.ts';
-import { gapCapture, jsonBytes, type GapFields } from './own-records.ts';
+import { jsonBytes, type GapFields } from '../own-records.ts';
+import { gapCapture } from './own-records.ts';
 import { oversized, type AttachmentBody, type Rest } from './rest.ts';
 
 export interface AttachmentOptions {

@@ -3,10 +3,11 @@ import { codeOf, isFailure, type Failure } from '../../base/failure.ts';
 import type { ConnectorEvents } from '../connector.ts';
 import { AttachmentSteps, isOversized, type AttachmentOptions, type Outcome, type Step } from './attachment-steps.ts';
 import type { Work } from './attachment-work.ts';
-import type { HealthBook } from './health.ts';
+import type { HealthBook } from '../health.ts';
+import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import type { Rest } from './rest.ts';
-import { Waker } from './waker.ts';
+import { Waker } from '../waker.ts';
 
 export interface AttachmentParts {
   readonly rest: Rest;
@@ -17,7 +18,7 @@ export interface AttachmentParts {
   };
   readonly clock: () => number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly onFatal: (error: Failure) => void;
 }
 

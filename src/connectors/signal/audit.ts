@@ -6,7 +6,8 @@ import type { SignalConfig } from './config.ts';
 import { dropPending, targetOf } from './consequences.ts';
 import type { Draft } from './draft.ts';
 import type { AccountLane } from './lane.ts';
-import { jsonBytes, ownRecord } from './own-records.ts';
+import { jsonBytes } from '../own-records.ts';
+import { ownRecord } from './own-records.ts';
 import { refNative } from './references.ts';
 import { dayOf, encodeState, seenName } from './state.ts';
 

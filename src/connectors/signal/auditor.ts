@@ -5,7 +5,7 @@ import { missedByWebhook, pruneIndex, reportIntakes, sweepGaps, sweepReferences,
 import type { SignalConfig } from './config.ts';
 import type { AccountLane } from './lane.ts';
 import { encodeState } from './state.ts';
-import { Waker } from './waker.ts';
+import { Waker } from '../waker.ts';
 
 export interface AuditorParts {
   readonly config: SignalConfig;

@@ -4,7 +4,7 @@ import type { AccountSink } from '../connector.ts';
 import { encodeWork, worksOf, type Work } from './attachment-work.ts';
 import { noteBlocked } from './blocked.ts';
 import type { Draft } from './draft.ts';
-import type { GapBook } from './gap-book.ts';
+import type { GapBook } from '../gap-book.ts';
 import type { Understood } from './normalise.ts';
 import { headerStamps, isOwn, referencesOf, refNative, SELF, stampsOf, type Stamp } from './references.ts';
 import type { Alarm } from './reasons.ts';

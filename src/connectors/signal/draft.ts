@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { AccountSink, Capture, ContentCapture, GapCapture, OpenGap, SessionChange } from '../connector.ts';
-import { gapCapture, type GapFields } from './own-records.ts';
+import { type GapFields } from '../own-records.ts';
+import { gapCapture } from './own-records.ts';
 import type { StateName } from './state.ts';
 
 /** Captures and session changes of one transaction in the making. Reads see what was drafted before them. */

@@ -5,10 +5,10 @@ import type { AccountSink, Capture, ConnectorEvents, Delivered, SessionChange } 
 import { decodeWork, type Work } from './attachment-work.ts';
 import { noteConsequences, type AccountContext, type PendingReference } from './consequences.ts';
 import { Draft } from './draft.ts';
-import { GapBook } from './gap-book.ts';
-import type { HealthBook } from './health.ts';
+import { GapBook } from '../gap-book.ts';
+import type { HealthBook } from '../health.ts';
 import { normalise, unknownFrame, type Understood } from './normalise.ts';
-import type { Alarm, Intake } from './reasons.ts';
+import type { Alarm, HealthReason, Intake } from './reasons.ts';
 import { decodeState, type Linked, type StateName } from './state.ts';
 
 /** Bytes of one frame as an intake brought them. `unknown`: why nothing can be understood of them. */
@@ -32,7 +32,7 @@ export interface LaneParts {
   readonly sink: AccountSink;
   readonly clock: () => number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly horizonMs: number;
   readonly retryMs: number;
   readonly signal: AbortSignal;

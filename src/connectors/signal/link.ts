@@ -3,7 +3,7 @@ import { Failure } from '../../base/failure.ts';
 import type { LinkStep } from '../connector.ts';
 import { fields, list, text } from './json.ts';
 import type { Rest } from './rest.ts';
-import { Waker } from './waker.ts';
+import { Waker } from '../waker.ts';
 
 export interface LinkParts {
   readonly rest: Rest;

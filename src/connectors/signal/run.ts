@@ -4,7 +4,8 @@ import type { GapCapture, SessionDeps } from '../connector.ts';
 import { AttachmentWorker } from './attachments.ts';
 import { Auditor } from './auditor.ts';
 import { hasLosslessIntake, type SignalConfig } from './config.ts';
-import type { HealthBook } from './health.ts';
+import type { HealthBook } from '../health.ts';
+import type { HealthReason } from './reasons.ts';
 import { JournalIntake } from './intakes/journal.ts';
 import { WebhookIntake } from './intakes/webhook.ts';
 import { WebSocketIntake } from './intakes/websocket.ts';
@@ -16,7 +17,7 @@ import { Watcher } from './watch/watcher.ts';
 export interface RunParts {
   readonly config: SignalConfig;
   readonly deps: SessionDeps;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly rest: Rest;
   readonly signal: AbortSignal;
   readonly fail: (error: unknown) => void;

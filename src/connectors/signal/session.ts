@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { AccountSink, Health, LinkStep, Session, SessionDeps } from '../connector.ts';
 import type { SignalConfig } from './config.ts';
-import { HealthBook } from './health.ts';
+import { HealthBook } from '../health.ts';
+import { untilFirstFailure } from '../run.ts';
+import type { HealthReason } from './reasons.ts';
 import { linkAccount } from './link.ts';
 import { Rest } from './rest.ts';
 import { SignalRun } from './run.ts';
@@ -11,7 +13,7 @@ import { linkedChange } from './watch/linking.ts';
 export class SignalSession implements Session {
   readonly #config: SignalConfig;
   readonly #deps: SessionDeps;
-  readonly #health: HealthBook;
+  readonly #health: HealthBook<HealthReason>;
   readonly #rest: Rest;
   #current: SignalRun | null = null;
   #port: number | null = null;
@@ -35,25 +37,14 @@ export class SignalSession implements Session {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const failures: unknown[] = [];
-    const fail = (error: unknown): void => {
-      failures.push(error);
-      stop.abort();
-    };
-    const onAbort = (): void => stop.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) stop.abort();
     this.#health.running(true);
     try {
-      await this.#runOnce(stop.signal, fail);
+      await untilFirstFailure(signal, (stopping, fail) => this.#runOnce(stopping, fail));
     } finally {
-      signal.removeEventListener('abort', onAbort);
       this.#current = null;
       this.#port = null;
       this.#health.running(false);
     }
-    if (failures.length > 0) throw failures[0];
   }
 
   health(account: string): Health {

@@ -11,13 +11,14 @@ import { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
 import { Fence } from './fence.ts';
 import { recordGroups } from './groups.ts';
-import type { HealthBook } from './health.ts';
+import type { HealthBook } from '../health.ts';
+import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import type { FollowUp, Normalise } from './meaning.ts';
 import { PhoneWatch } from './phone.ts';
 import { encodeState, type Linked } from './state.ts';
 import { Sweeper } from './sweep.ts';
-import { Waker } from './waker.ts';
+import { Waker } from '../waker.ts';
 import type { Wire } from './wire.ts';
 
 export interface AccountParts {
@@ -26,7 +27,7 @@ export interface AccountParts {
   readonly normalise: Normalise;
   readonly followUps: readonly FollowUp[];
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly lane: AccountLane;
   readonly onFatal: (error: unknown) => void;
 }

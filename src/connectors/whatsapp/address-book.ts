@@ -5,7 +5,8 @@ import type { Party } from '../../record/message.ts';
 import type { ContentCapture } from '../connector.ts';
 import { decodeKey, keyName, type KeyChanges } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
-import { jsonBytes, ownRecord } from './own-records.ts';
+import { jsonBytes } from '../own-records.ts';
+import { ownRecord } from './own-records.ts';
 
 /**
  * What the client's key store learns about people is evidence: which phone number and which LID are one person, and when somebody's

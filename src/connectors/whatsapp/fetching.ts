@@ -4,13 +4,13 @@ import type { ConnectorEvents } from '../connector.ts';
 import type { WhatsAppConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
-import type { HealthBook } from './health.ts';
+import type { HealthBook } from '../health.ts';
 import { HistoryQueue } from './history/history-queue.ts';
 import type { AccountLane } from './lane.ts';
 import { MediaHost } from './media/host.ts';
 import { MediaQueue } from './media/media-queue.ts';
 import { Meaning, type FollowUp, type Normalise } from './meaning.ts';
-import type { Trouble } from './reasons.ts';
+import type { HealthReason, Trouble } from './reasons.ts';
 import type { Wire } from './wire.ts';
 
 export interface FetchingParts {
@@ -18,7 +18,7 @@ export interface FetchingParts {
   readonly wire: Wire;
   readonly normalise: Normalise;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly clock: () => number;
   readonly onFatal: (error: unknown) => void;
   /** The account's connection, if it has one now. */

@@ -4,9 +4,9 @@ import { isFailure, type Failure } from '../../base/failure.ts';
 import type { AccountSink, Capture, ConnectorEvents, Delivered, SessionChange } from '../connector.ts';
 import type { Credentials } from './credentials.ts';
 import { stopped, type Fence } from './fence.ts';
-import { GapBook } from './gap-book.ts';
-import type { HealthBook } from './health.ts';
-import type { Alarm } from './reasons.ts';
+import { GapBook } from '../gap-book.ts';
+import type { HealthBook } from '../health.ts';
+import type { Alarm, HealthReason } from './reasons.ts';
 import { decodeState, type StateName } from './state.ts';
 
 export interface LaneParts {
@@ -14,7 +14,7 @@ export interface LaneParts {
   readonly sink: AccountSink;
   readonly clock: () => number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly retryMs: number;
   /** The sink's outcome is unknown: the session must end. */
   readonly onFatal: (error: Failure) => void;

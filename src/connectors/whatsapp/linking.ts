@@ -3,7 +3,8 @@ import type { Capture, SessionChange } from '../connector.ts';
 import { closingGaps } from './account-gaps.ts';
 import { encodeCredentials, type Credentials } from './credentials.ts';
 import type { AccountLane } from './lane.ts';
-import { jsonBytes, ownRecord } from './own-records.ts';
+import { jsonBytes } from '../own-records.ts';
+import { ownRecord } from './own-records.ts';
 import { encodeState } from './state.ts';
 
 /** Digits of the number an account is configured by. */

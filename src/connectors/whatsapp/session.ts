@@ -4,7 +4,9 @@ import { AccountRun } from './account-run.ts';
 import type { WhatsAppConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { Fetching } from './fetching.ts';
-import { HealthBook } from './health.ts';
+import { HealthBook } from '../health.ts';
+import { untilFirstFailure } from '../run.ts';
+import type { HealthReason } from './reasons.ts';
 import { AccountLane } from './lane.ts';
 import { linkAccount } from './link.ts';
 import type { FollowUp, Normalise } from './meaning.ts';
@@ -22,7 +24,7 @@ export class WhatsAppSession implements Session {
   readonly #config: WhatsAppConfig;
   readonly #deps: SessionDeps;
   readonly #parts: SessionParts;
-  readonly #health: HealthBook;
+  readonly #health: HealthBook<HealthReason>;
   #runs: ReadonlyMap<string, AccountRun> = new Map();
 
   constructor(config: WhatsAppConfig, deps: SessionDeps, parts: SessionParts) {
@@ -33,31 +35,24 @@ export class WhatsAppSession implements Session {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const failures: unknown[] = [];
-    const fail = (error: unknown): void => {
-      failures.push(error);
-      stop.abort();
-    };
-    const onAbort = (): void => stop.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) stop.abort();
     this.#health.running(true);
     try {
-      const fetching = this.#fetching(fail);
-      this.#runs = new Map(
-        [...this.#deps.accounts.keys()].map((account) => [account, this.#account(account, fetching, fail)]),
-      );
-      const runs = [...this.#runs.values()];
-      for (const { lane } of runs) fetching.resume(lane);
-      const working = [...runs.map((run) => run.run(stop.signal)), fetching.run(stop.signal)];
-      await Promise.all(working.map((work) => work.catch(fail)));
+      await untilFirstFailure(signal, (stopping, fail) => this.#runAccounts(stopping, fail));
     } finally {
-      signal.removeEventListener('abort', onAbort);
       this.#runs = new Map();
       this.#health.running(false);
     }
-    if (failures.length > 0) throw failures[0];
+  }
+
+  async #runAccounts(signal: AbortSignal, fail: (error: unknown) => void): Promise<void> {
+    const fetching = this.#fetching(fail);
+    this.#runs = new Map(
+      [...this.#deps.accounts.keys()].map((account) => [account, this.#account(account, fetching, fail)]),
+    );
+    const runs = [...this.#runs.values()];
+    for (const { lane } of runs) fetching.resume(lane);
+    const working = [...runs.map((run) => run.run(signal)), fetching.run(signal)];
+    await Promise.all(working.map((work) => work.catch(fail)));
   }
 
   health(account: string): Health {

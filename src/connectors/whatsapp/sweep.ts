@@ -3,7 +3,8 @@ import type { Capture, SessionChange } from '../connector.ts';
 import type { WhatsAppConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import type { Fence } from './fence.ts';
-import type { HealthBook } from './health.ts';
+import type { HealthBook } from '../health.ts';
+import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import { gapCapture } from './own-records.ts';
 import type { PhoneWatch } from './phone.ts';
@@ -12,7 +13,7 @@ import { encodeState, isForgotten } from './state.ts';
 export interface SweepParts {
   readonly config: WhatsAppConfig;
   readonly lane: AccountLane;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   readonly phone: PhoneWatch;
 }
 

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { Failure } from '../../../src/base/failure.ts';
 import { Fence } from '../../../src/connectors/whatsapp/fence.ts';
 import { holdFrames, type RawSocket } from '../../../src/connectors/whatsapp/frame-holder.ts';
-import { HealthBook } from '../../../src/connectors/whatsapp/health.ts';
+import { HealthBook } from '../../../src/connectors/health.ts';
+import type { HealthReason } from '../../../src/connectors/whatsapp/reasons.ts';
 import { AccountLane } from '../../../src/connectors/whatsapp/lane.ts';
 import { Pipeline } from '../../../src/connectors/whatsapp/pipeline.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
@@ -22,7 +23,7 @@ function makePipeline(mostWaitingBytes = 1_000_000): {
 } {
   const sink = new MemorySink();
   const events = new RecordedEvents();
-  const health = new HealthBook([account], Date.now, events);
+  const health = new HealthBook<HealthReason>([account], Date.now, events);
   const onFatal = (): void => undefined;
   const lane = new AccountLane({ account, sink, clock: Date.now, events, health, retryMs: 5, onFatal });
   const fence = new Fence(1);

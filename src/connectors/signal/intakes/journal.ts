@@ -4,11 +4,12 @@ import { dirname } from 'node:path';
 import type { Json } from '../../../record/canonical.ts';
 import { isFailure } from '../../../base/failure.ts';
 import type { ConnectorEvents, GapCapture, SessionChange } from '../../connector.ts';
-import type { HealthBook } from '../health.ts';
+import type { HealthBook } from '../../health.ts';
+import type { HealthReason } from '../reasons.ts';
 import type { AccountLane, RawFrame } from '../lane.ts';
 import { gapCapture } from '../own-records.ts';
 import { encodeState } from '../state.ts';
-import { Waker } from '../waker.ts';
+import { Waker } from '../../waker.ts';
 import type { Position } from './journal-files.ts';
 import { readLine, type LinePiece } from './journal-lines.ts';
 import { JournalReader, type Lines } from './journal-reader.ts';
@@ -22,7 +23,7 @@ export interface JournalParts {
   readonly mostLineBytes: number;
   readonly clock: () => number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   /** Every account that is configured on this back end. */
   readonly accounts: ReadonlySet<string>;
   /** One of the lanes reports what concerns the back end as a whole. */

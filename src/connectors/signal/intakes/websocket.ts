@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ConnectorEvents } from '../../connector.ts';
-import type { HealthBook } from '../health.ts';
+import type { HealthBook } from '../../health.ts';
+import type { HealthReason } from '../reasons.ts';
 import type { AccountLane } from '../lane.ts';
 import { decodeText, fields, parseJson, text } from '../json.ts';
-import { Waker } from '../waker.ts';
+import { Waker } from '../../waker.ts';
 
 export interface WebSocketParts {
   readonly api: string;
@@ -15,7 +16,7 @@ export interface WebSocketParts {
   readonly downMs: number;
   readonly mostPendingBytes: number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
   /** The socket was down, or nobody can say what it missed: from when, until now. */
   readonly onGap: (lane: AccountLane, fromMs: number) => void;
   readonly clock: () => number;

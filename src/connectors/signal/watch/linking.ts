@@ -2,7 +2,8 @@
 import { Failure } from '../../../base/failure.ts';
 import type { AccountSink, Capture, SessionChange } from '../../connector.ts';
 import type { AccountLane } from '../lane.ts';
-import { gapCapture, jsonBytes, ownRecord } from '../own-records.ts';
+import { jsonBytes } from '../../own-records.ts';
+import { gapCapture, ownRecord } from '../own-records.ts';
 import { decodeState, encodeState, type Linked } from '../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
@@ -35,7 +36,7 @@ export class LinkWatch {
       await lane.submit(change);
       lane.linkedMs = nowMs;
     }
-    health.list(lane.account, 'listed');
+    health.link(lane.account, 'linked');
   }
 
   async #neverLinked(lane: AccountLane): Promise<void> {
@@ -44,7 +45,7 @@ export class LinkWatch {
       await lane.submit({ captures: [gapCapture(lane.account, this.#parts.clock(), about)] });
       lane.alarm('not-linked');
     }
-    this.#parts.health.list(lane.account, 'not-linked');
+    this.#parts.health.link(lane.account, 'not-linked');
   }
 
   async #unlinked(lane: AccountLane): Promise<void> {
@@ -56,7 +57,7 @@ export class LinkWatch {
       await lane.submit({ captures: [gapCapture(lane.account, nowMs, about)] });
       lane.alarm('unlinked');
     }
-    this.#parts.health.list(lane.account, 'unlinked');
+    this.#parts.health.link(lane.account, 'unlinked');
   }
 
   /** The list may be short while the daemon starts: only what the account itself says counts. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { ConnectorEvents } from '../../connector.ts';
 import type { SignalConfig } from '../config.ts';
-import type { HealthBook } from '../health.ts';
+import type { HealthBook } from '../../health.ts';
+import type { HealthReason } from '../reasons.ts';
 import type { Rest } from '../rest.ts';
 
 /** What every watcher works with. */
@@ -10,7 +11,7 @@ export interface WatchParts {
   readonly config: SignalConfig;
   readonly clock: () => number;
   readonly events: ConnectorEvents;
-  readonly health: HealthBook;
+  readonly health: HealthBook<HealthReason>;
 }
 
 /** The path of a route about one account. */

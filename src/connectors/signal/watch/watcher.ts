@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { codeOf, isFailure } from '../../../base/failure.ts';
 import type { AccountLane } from '../lane.ts';
-import { Waker } from '../waker.ts';
+import { Waker } from '../../waker.ts';
 import { BackendWatch } from './backend.ts';
 import { watchContacts } from './contacts.ts';
 import { watchDevices } from './devices.ts';
@@ -121,7 +121,7 @@ export class Watcher {
   }
 
   async #due({ lane, tasks }: Watched, signal: AbortSignal): Promise<void> {
-    if (this.#parts.health.listing(lane.account) !== 'listed') return;
+    if (!this.#parts.health.isLinked(lane.account)) return;
     let allWell = true;
     for (const task of Object.values(tasks)) {
       if (performance.now() < task.nextMs) continue;
@@ -138,7 +138,7 @@ export class Watcher {
         if (codeOf(error) === 'signal/account-unknown') this.#accountsNextMs = 0;
       }
     }
-    if (allWell) this.#parts.health.looked(lane.account);
+    if (allWell) this.#parts.health.caughtUp(lane.account, true);
   }
 
   #watch(lane: AccountLane): Watched {
@@ -177,9 +177,7 @@ export class Watcher {
   }
 
   #pauseMs(): number {
-    const watched = [...this.#watched.values()].filter(
-      ({ lane }) => this.#parts.health.listing(lane.account) === 'listed',
-    );
+    const watched = [...this.#watched.values()].filter(({ lane }) => this.#parts.health.isLinked(lane.account));
     const next = watched.flatMap(({ tasks }) => Object.values(tasks).map(({ nextMs }) => nextMs));
     return Math.max(0, Math.min(this.#accountsNextMs, ...next) - performance.now());
   }

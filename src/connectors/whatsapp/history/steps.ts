@@ -11,7 +11,8 @@ import { fenceUntil } from '../media/steps.ts';
 import type { Outcome, Steps } from '../media/work-queue.ts';
 import type { Learnt, Meaning } from '../meaning.ts';
 import type { AddressPair } from '../normalise/input.ts';
-import { gapCapture, type GapFields } from '../own-records.ts';
+import { type GapFields } from '../../own-records.ts';
+import { gapCapture } from '../own-records.ts';
 import { encodeHistoryWork, historyNative, notificationOf, placeOf, type HistoryWork } from './work.ts';
 
 export interface HistoryStepParts {

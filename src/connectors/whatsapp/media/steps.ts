@@ -4,7 +4,8 @@ import type { GapCapture, MediaCapture, SealedObject } from '../../connector.ts'
 import { Fence } from '../fence.ts';
 import type { AccountLane } from '../lane.ts';
 import type { StanzaNode } from '../normalise/input.ts';
-import { gapCapture, jsonBytes, type GapFields } from '../own-records.ts';
+import { jsonBytes, type GapFields } from '../../own-records.ts';
+import { gapCapture } from '../own-records.ts';
 import { decrypted } from './decrypt.ts';
 import type { MediaHost } from './host.ts';
 import { reuploadRequest, REUPLOAD_IV_BYTES } from './reupload.ts';

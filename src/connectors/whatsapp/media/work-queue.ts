@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { isFailure } from '../../../base/failure.ts';
 import type { AccountLane } from '../lane.ts';
-import { Waker } from '../waker.ts';
+import { Waker } from '../../waker.ts';
 import { Heap } from './heap.ts';
 
 /** What one step came to. `later`: again after a growing pause. Works that are given are in the session state already. */

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:https';
 import type { proto } from '@whiskeysockets/baileys';
 import { onTestFinished } from 'vitest';
-import { HealthBook } from '../../../../src/connectors/whatsapp/health.ts';
+import { HealthBook } from '../../../../src/connectors/health.ts';
+import type { HealthReason } from '../../../../src/connectors/whatsapp/reasons.ts';
 import { AccountLane } from '../../../../src/connectors/whatsapp/lane.ts';
 import { MediaHost } from '../../../../src/connectors/whatsapp/media/host.ts';
 import { MediaQueue } from '../../../../src/connectors/whatsapp/media/media-queue.ts';
@@ -70,7 +71,7 @@ export class MediaKit {
     this.sink = sink ?? new MemorySink(clock);
     const { events } = this;
     const onFatal = (error: unknown): void => events.trouble('fatal', error);
-    const health = new HealthBook([account], clock, events);
+    const health = new HealthBook<HealthReason>([account], clock, events);
     this.lane = new AccountLane({ account, sink: this.sink, clock, events, health, retryMs: 10, onFatal });
     this.queue = new MediaQueue({
       host: new MediaHost(HOST_OPTIONS, emulatorAgent(emulator)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { GapCause } from '../../record/vocabulary.ts';
-import type { AccountSink, OpenGap } from '../connector.ts';
+import type { GapCause } from '../record/vocabulary.ts';
+import type { AccountSink, OpenGap } from './connector.ts';
 
 /** The account's open gaps, by what is missing. The spool's table is the truth; this is read again after each change. */
 export class GapBook {
