@@ -21,7 +21,8 @@ import { READER, ROOT } from '../test/vectors/keys.ts';
 import { atLeast, atMost, noted, tell, type Figure } from './figures.ts';
 import { numbers, ORIGIN, SealedArchive, TRUST, wordAt } from './search-corpus.ts';
 
-const ASKED = 200;
+/** Enough that the code of both sides is compiled, as it is in a process that answers all day. */
+const ASKED = 1000;
 const MOST_RATIO = 1.5;
 const LEAST_RECORDS_PER_SECOND = 20_000;
 

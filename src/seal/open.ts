@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createDecipheriv, type KeyObject } from 'node:crypto';
-import { canonicalize, type Json } from '../record/canonical.ts';
-import { commitPart, commitRecord, type PartName } from '../record/commitment.ts';
 import { parseEntry, sealedPart } from '../record/entry.ts';
-import type { Entry, Hex256 } from '../record/entry-types.ts';
+import type { BytesRef, Entry, Hex256, Sealed } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
 import { openEpoch } from './epoch.ts';
@@ -22,6 +20,26 @@ const MAX_RECORD_INDEX = 1_000_000;
 export interface OpenedRecord extends OpenedParts {
   readonly entry: Entry;
 }
+
+/** What opening needs of a record's header. */
+export interface SealedHeader extends Pick<Sealed, 'epoch' | 'i' | 'com' | 'body'> {
+  /** Associated data of the body: the header without it. */
+  readonly associated: string;
+  readonly obj: readonly BytesRef[];
+}
+
+/** Of a header that was parsed; null if it has no body. `line` is the text it was parsed from. */
+export function sealedHeader(entry: Entry, line: string): SealedHeader | null {
+  const sealed = sealedPart(entry);
+  if (sealed === null) return null;
+  const { epoch, i, com, body } = sealed;
+  // The grammar has one spelling of an entry, and no quotes inside strings: this is the header without `body`, canonical as well.
+  const from = line.indexOf(BODY);
+  const associated = line.slice(0, from) + line.slice(line.indexOf('}', from) + 2);
+  return { epoch, i, com, body, associated, obj: 'obj' in entry && entry.obj !== undefined ? entry.obj : [] };
+}
+
+const BODY = '"body":{';
 
 /** Opens bodies with one recipient's private key. Reads epochs forward cheaply, and backward by starting them again. */
 export class Opener {
@@ -47,18 +65,23 @@ export class Opener {
    */
   async open(line: string, body: Buffer, readObject?: ReadObject): Promise<OpenedRecord> {
     const entry = parseEntry(line);
-    const sealed = sealedPart(entry);
-    if (sealed === null) throw new OpenError('no-body');
+    const header = sealedHeader(entry, line);
+    if (header === null) throw new OpenError('no-body');
+    return { entry, ...(await this.openParsed(header, body, readObject)) };
+  }
+
+  /** {@link open} for whoever has parsed the header already. */
+  async openParsed(sealed: SealedHeader, body: Buffer, readObject?: ReadObject): Promise<OpenedParts> {
     if (sealed.body.n !== body.length || sealed.body.h !== sha256Hex(body)) throw new OpenError('another-body');
     const key = await this.#recordKey(sealed.epoch, sealed.i);
-    const padded = decrypt(key, body, associatedOf(entry));
+    const padded = decrypt(key, body, sealed.associated);
     const stub = readObjectStub(padded);
     const opened =
       stub === null
         ? readPlaintext(padded, MAX_INFLATED_BYTES)
-        : readPlaintext(await readLong(entry, stub, readObject), MAX_INFLATED_OBJECT_BYTES);
-    if (commitmentOf(opened) !== sealed.com) throw new OpenError('another-commitment');
-    return { entry, ...opened };
+        : readPlaintext(await readLong(sealed.obj, stub, readObject), MAX_INFLATED_OBJECT_BYTES);
+    if (opened.commitment.toString('hex') !== sealed.com) throw new OpenError('another-commitment');
+    return opened;
   }
 
   async #recordKey(epoch: Hex256, index: number): Promise<Buffer> {
@@ -73,11 +96,6 @@ export class Opener {
     ratchet.skipTo(index);
     return ratchet.next();
   }
-}
-
-function associatedOf(entry: Entry): string {
-  const { body: _body, ...header } = entry as unknown as Record<string, Json>;
-  return canonicalize(header);
 }
 
 function decrypt(key: Buffer, body: Buffer, associated: string): Buffer {
@@ -107,20 +125,18 @@ function readPlaintext(padded: Buffer, maxBytes: number): OpenedParts {
 export type ReadObject = (hash: Hex256) => AsyncIterable<Uint8Array>;
 
 /** The padded plaintext of a record that did not fit a body: the first object its header names, opened with the stub's key. */
-async function readLong(entry: Entry, { key, size }: ObjectStub, readObject?: ReadObject): Promise<Buffer> {
+async function readLong(
+  [ref]: readonly BytesRef[],
+  { key, size }: ObjectStub,
+  readObject?: ReadObject,
+): Promise<Buffer> {
   if (readObject === undefined) throw new OpenError('in-an-object');
-  const [ref] = 'obj' in entry && entry.obj !== undefined ? entry.obj : [];
   if (ref === undefined) throw new OpenError('malformed-plaintext');
   const chunks: Buffer[] = [];
   for await (const chunk of openObject(key, readObject(ref.h))) chunks.push(chunk);
   const padded = Buffer.concat(chunks);
   if (padded.length < size) throw new OpenError('malformed-plaintext');
   return padded.subarray(0, size);
-}
-
-function commitmentOf({ parts, salts }: OpenedParts): string {
-  const commit = (name: PartName): Buffer => commitPart(name, salts[name], parts[name]);
-  return commitRecord({ cap: commit('cap'), view: commit('view'), raw: commit('raw') }).toString('hex');
 }
 
 export class OpenError extends Error {

@@ -17,12 +17,16 @@ export type Parts = Readonly<Record<PartName, Uint8Array>>;
 export interface OpenedParts {
   readonly parts: Readonly<Record<PartName, Buffer>>;
   readonly salts: Readonly<Record<PartName, Buffer>>;
+  /** The commitment to exactly these parts. */
+  readonly commitment: Hash;
 }
 
 const LENGTH_BYTES = 4;
 const FLOOR_BYTES = 256;
 /** Above what zstd adds to bytes that do not shrink. */
 const CHUNK_MARGIN_BYTES = 1024;
+/** Most records inflate to less; the default would take 16 KiB for each. */
+const INFLATED_CHUNK_BYTES = 2048;
 const ZSTD_LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 
 /** The salted parts one behind the other, and the commitment to them. The caller fills the buffer with zeros when it is done. */
@@ -46,7 +50,14 @@ export function splitParts(joined: Buffer): OpenedParts {
   const view = readPart(joined, cap.end, 'view');
   const raw = readPart(joined, view.end, 'raw');
   if (raw.end !== joined.length) throw new RangeError('bytes behind the last part');
+  // A part lies here as its commitment hashes it: label, salt, length, bytes.
+  const commitment = commitRecord({
+    cap: sha256(joined.subarray(0, cap.end)),
+    view: sha256(joined.subarray(cap.end, view.end)),
+    raw: sha256(joined.subarray(view.end, raw.end)),
+  });
   return {
+    commitment,
     parts: { cap: cap.bytes, view: view.bytes, raw: raw.bytes },
     salts: { cap: cap.salt, view: view.salt, raw: raw.salt },
   };
@@ -79,5 +90,5 @@ export function unpadAndInflate(padded: Buffer, maxBytes: number): Buffer {
   const length = padded.readUInt32BE(0);
   if (LENGTH_BYTES + length > padded.length) throw new RangeError('a compressed length beyond the body');
   const compressed = padded.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
-  return zstdDecompressSync(compressed, { maxOutputLength: maxBytes });
+  return zstdDecompressSync(compressed, { maxOutputLength: maxBytes, chunkSize: INFLATED_CHUNK_BYTES });
 }

@@ -7,7 +7,7 @@ import type { KeyId } from '../record/key.ts';
 import { mediaKey } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { View } from '../record/message.ts';
-import { Opener } from '../seal/open.ts';
+import { Opener, sealedHeader } from '../seal/open.ts';
 import { streamed, type ArchiveReader } from '../verify/reader.ts';
 import type { FollowedSegment, PackBytes } from './follow.ts';
 import type { VerifiedEntry } from './log-cursor.ts';
@@ -119,8 +119,9 @@ function taskOf(
     for (const leaf of leavesOf(entry, first, entries.length)) {
       const record = entries[leaf - first] as VerifiedEntry;
       const part = sealedPart(record.entry);
-      if (part === null || part.ret !== entry.ret) continue;
-      sealed.push({ line: record.line, pack: bytes.length, at, length: part.body.n });
+      const header = part?.ret === entry.ret ? sealedHeader(record.entry, record.line) : null;
+      if (part === null || header === null) continue;
+      sealed.push({ header, pack: bytes.length, at, length: part.body.n });
       leaves.push(leaf);
       at += part.body.n;
     }

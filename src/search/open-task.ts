@@ -2,7 +2,7 @@
 import { FormatError } from '../record/format-error.ts';
 import { EpochError } from '../seal/epoch.ts';
 import { ObjectError } from '../seal/object.ts';
-import { OpenError, type Opener, type ReadObject } from '../seal/open.ts';
+import { OpenError, type Opener, type ReadObject, type SealedHeader } from '../seal/open.ts';
 import { ReaderTrouble } from '../verify/reader.ts';
 
 /** Why a record of the log cannot be read. It is shown in its place all the same. */
@@ -16,7 +16,7 @@ export type Defect =
 
 /** A record to open: its header, and where its body lies. */
 export interface SealedRecord {
-  readonly line: string;
+  readonly header: SealedHeader;
   /** Index of the pack among those of the task. */
   readonly pack: number;
   readonly at: number;
@@ -42,17 +42,22 @@ export async function openAll(opener: Opener, task: OpenTask, readObject?: ReadO
   for (const document of task.docs) opener.addEpoch(document);
   const packs = task.packs.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
   const opened: OpenedText[] = [];
-  for (const { line, pack, at, length } of task.sealed) {
-    opened.push(await openOne(opener, line, (packs[pack] as Buffer).subarray(at, at + length), readObject));
+  for (const { header, pack, at, length } of task.sealed) {
+    opened.push(await openOne(opener, header, (packs[pack] as Buffer).subarray(at, at + length), readObject));
   }
   return opened;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-async function openOne(opener: Opener, line: string, body: Buffer, readObject?: ReadObject): Promise<OpenedText> {
+async function openOne(
+  opener: Opener,
+  header: SealedHeader,
+  body: Buffer,
+  readObject?: ReadObject,
+): Promise<OpenedText> {
   try {
-    const { parts } = await opener.open(line, body, readObject);
+    const { parts } = await opener.openParsed(header, body, readObject);
     return { text: textOf(parts.view), via: viaOf(textOf(parts.cap)), defect: null };
   } catch (error) {
     return { text: null, via: null, defect: defectOf(error) };

@@ -9,6 +9,7 @@ import { RECORD_COLUMNS, recordOf, type Row } from './sqlite-records.ts';
 const SQL = {
   lastOf: 'SELECT id FROM line WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1',
   add: "INSERT INTO line VALUES(?, ?, NULL, 'never-captured', ?, 0, 0, 0, ?, ?, '')",
+  addFilled: 'INSERT INTO line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   settle: 'UPDATE line SET settled = 1, conversation = coalesce(?, conversation), at = ? WHERE id = ?',
   place: 'UPDATE line SET conversation = ? WHERE id = ? AND conversation IS NULL',
   fill: 'UPDATE line SET author = ?, kind = ?, edited = ?, deleted = ?, copies = ?, leaf = ?, text = ? WHERE id = ?',
@@ -33,6 +34,14 @@ const SQL = {
   membersLater: 'SELECT people FROM member WHERE conversation = ? ORDER BY at, leaf LIMIT 1',
 } as const;
 
+/** A line whose row is not written yet: it is, once, when it is filled, or when something asks for rows. */
+interface Unwritten {
+  conversation: number | null;
+  atMs: number;
+  settled: boolean;
+  readonly leaf: number;
+}
+
 /** Rows of `line` and `words`: lines are made and moved while records come in, and filled when a transaction ends. */
 export class LineWriter {
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
@@ -40,6 +49,9 @@ export class LineWriter {
   /** Lines made in this transaction, with all their records. */
   readonly #fresh = new Map<number, LineRecord[]>();
   readonly #dirty = new Set<number>();
+  readonly #unwritten = new Map<number, Unwritten>();
+  /** Greatest id given in this transaction, by the first of its second. */
+  readonly #given = new Map<number, number>();
   /** Rows of conversations: who they are between never changes but by people becoming one. */
   readonly #pairs = new Map<number, Row>();
   /** Conversations of which nobody has said who is in them. */
@@ -60,7 +72,7 @@ export class LineWriter {
 
   create(atMs: number, conversation: number | null, leaf: number, settled: boolean): number {
     const id = this.#freeId(atMs);
-    this.#sql.add.run(id, conversation, atMs, settled ? 1 : 0, leaf);
+    this.#unwritten.set(id, { conversation, atMs, settled, leaf });
     this.#fresh.set(id, []);
     this.#dirty.add(id);
     this.added += 1;
@@ -70,11 +82,25 @@ export class LineWriter {
   #freeId(atMs: number): number {
     let base = firstIdOf(atMs);
     for (;;) {
-      const last = this.#sql.lastOf.get(base, base + LINES_A_SECOND)?.['id'];
-      if (last === undefined) return base;
-      if (Number(last) + 1 < base + LINES_A_SECOND) return Number(last) + 1;
+      const last = this.#given.get(base) ?? this.#sql.lastOf.get(base, base + LINES_A_SECOND)?.['id'];
+      const free = last === undefined ? base : Number(last) + 1;
+      if (free < base + LINES_A_SECOND) {
+        this.#given.set(base, free);
+        return free;
+      }
       base += LINES_A_SECOND;
     }
+  }
+
+  #write(id: number): void {
+    const row = this.#unwritten.get(id);
+    if (row === undefined) return;
+    this.#unwritten.delete(id);
+    this.#sql.add.run(id, row.conversation, row.atMs, row.settled ? 1 : 0, row.leaf);
+  }
+
+  #writeAll(): void {
+    for (const id of [...this.#unwritten.keys()].toSorted((a, b) => a - b)) this.#write(id);
   }
 
   addPart(line: number, record: LineRecord, changesSearch: boolean): void {
@@ -85,6 +111,8 @@ export class LineWriter {
 
   /** What makes the line has come: from now on it stands at its own time and place. Returns its id, which may be another. */
   settle(line: number, atMs: number, conversation: number | null): number {
+    if (this.#unwritten.get(line)?.settled === true) return line;
+    this.#write(line);
     if (Number(this.#sql.get.get(line)?.['settled']) === 1) return line;
     this.#sql.settle.run(conversation, atMs, line);
     this.#dirty.add(line);
@@ -98,7 +126,9 @@ export class LineWriter {
 
   /** A line that only receipts spoke of stands nowhere until something says where. */
   place(line: number, conversation: number | null): void {
-    if (conversation !== null && this.#sql.place.run(conversation, line).changes > 0) this.#dirty.add(line);
+    const unwritten = this.#unwritten.get(line);
+    if (unwritten !== undefined) unwritten.conversation ??= conversation;
+    else if (conversation !== null && this.#sql.place.run(conversation, line).changes > 0) this.#dirty.add(line);
   }
 
   #movePartsTo(to: number, from: number): void {
@@ -115,6 +145,8 @@ export class LineWriter {
   /** Two lines turn out to be one. Returns the one that stays: that which was made by its own record. */
   merge(a: number, b: number): number {
     if (a === b) return a;
+    this.#write(a);
+    this.#write(b);
     const [first, second] = [this.#sql.get.get(a), this.#sql.get.get(b)];
     const keepSecond = Number(first?.['settled']) < Number(second?.['settled']);
     const [kept, gone] = keepSecond ? [b, a] : [a, b];
@@ -130,6 +162,7 @@ export class LineWriter {
   }
 
   mergeConversations(kept: number, gone: number): void {
+    this.#writeAll();
     this.#unlisted.clear();
     for (const { id } of this.#sql.ofConversation.all(gone)) this.#dirty.add(Number(id));
     this.#sql.rehome.run(kept, gone);
@@ -143,6 +176,7 @@ export class LineWriter {
 
   /** Whose account it is has become known: what it said before, in clear, was its as well. */
   own(conversation: number, person: PersonId): void {
+    this.#writeAll();
     this.#sql.owner.run(person, conversation);
     for (const { id } of this.#sql.ofConversation.all(conversation)) {
       this.#fresh.delete(Number(id));
@@ -154,6 +188,7 @@ export class LineWriter {
   touch(conversation: number, fromMs: number | null, untilMs: number | null): void {
     this.#unlisted.delete(conversation);
     const from = fromMs === null ? 0 : firstIdOf(fromMs);
+    this.#writeAll();
     const until = untilMs === null ? Number.MAX_SAFE_INTEGER : firstIdOf(untilMs) + LINES_A_SECOND;
     for (const { id } of this.#sql.since.all(conversation, from, until)) this.#dirty.add(Number(id));
   }
@@ -163,21 +198,30 @@ export class LineWriter {
     for (const line of [...this.#dirty].toSorted((a, b) => a - b)) this.#fill(line);
     this.#dirty.clear();
     this.#fresh.clear();
+    this.#given.clear();
   }
 
   #fill(id: number): void {
     const fresh = this.#fresh.get(id);
     const records = fresh === undefined ? this.#stored(id) : fresh.map((record) => this.#rooted(record));
     const line = foldLine(records);
-    const row = this.#sql.get.get(id) as Row;
     const { author, kind, versions, deleted, capturedBy, leaves } = line;
     const edited = versions.length > 1 || (versions.length === 1 && kind === 'never-captured') ? 1 : 0;
     const text = shownText(line);
-    this.#sql.fill.run(author, kind, edited, deleted === null ? 0 : 1, capturedBy.length, leaves[0] ?? 0, text, id);
+    const [gone, copies, leaf] = [deleted === null ? 0 : 1, capturedBy.length, leaves[0] ?? 0];
+    const unwritten = this.#unwritten.get(id);
+    this.#unwritten.delete(id);
+    const row = unwritten ?? (this.#sql.get.get(id) as Row);
+    const conversation = row.conversation === null ? null : Number(row.conversation);
+    if (unwritten === undefined) {
+      this.#sql.fill.run(author, kind, edited, gone, copies, leaf, text, id);
+    } else {
+      const { atMs, settled } = unwritten;
+      this.#sql.addFilled.run(id, conversation, author, kind, atMs, edited, gone, copies, settled ? 1 : 0, leaf, text);
+    }
     if (fresh === undefined) this.#sql.unword.run(id);
-    const conversation = row['conversation'];
     if (conversation === null) return;
-    this.#sql.word.run(id, wordsOf(line), this.#meta(line, Number(conversation), idToMs(id), edited === 1));
+    this.#sql.word.run(id, wordsOf(line), this.#meta(line, conversation, idToMs(id), edited === 1));
   }
 
   #stored(id: number): LineRecord[] {

@@ -35,6 +35,15 @@ type HitRow = readonly [
 ];
 const HIT = 'l.id, l.conversation, l.author, l.kind, l.at, l.edited, l.deleted, l.copies, l.leaf, l.text';
 
+/** Statements that are kept ready. */
+const MOST_STATEMENTS = 200;
+
+/** A number as a part of a statement: SQLite prepares anew, every time, what has a parameter for its limit. */
+function whole(value: number): string {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('a whole number');
+  return String(value);
+}
+
 /** Answers of an index: each from one state of it, which it names. */
 export class IndexReader {
   readonly #db: DatabaseSync;
@@ -94,7 +103,7 @@ export class IndexReader {
     const direction = isOldest ? 'ASC' : 'DESC';
     const { from, params } = source({ ...compiled, firstId: first, endId: end });
     const id = compiled.match === null ? 'l.id' : 'w.rowid';
-    const rows = this.#hits(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ?`, [...params, limit]);
+    const rows = this.#hits(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ${whole(limit)}`, params);
     return { rows, next: rows.length < limit ? null : `t${rows.at(-1)?.[0] ?? 0}` };
   }
 
@@ -117,8 +126,8 @@ export class IndexReader {
       });
     }
     const { from, params } = source(compiled);
-    const sql = `SELECT ${HIT} ${from} ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC LIMIT ? OFFSET ?`;
-    const rows = this.#hits(sql, [...params, limit, offset]);
+    const order = 'ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC';
+    const rows = this.#hits(`SELECT ${HIT} ${from} ${order} LIMIT ${whole(limit)} OFFSET ${whole(offset)}`, params);
     return { rows, next: rows.length < limit ? null : `r${size}.${offset + rows.length}` };
   }
 
@@ -131,19 +140,20 @@ export class IndexReader {
   }
 
   #hits(sql: string, params: readonly (string | number)[]): readonly HitRow[] {
-    const statement = this.#prepared(sql);
-    statement.setReturnArrays(true);
-    return statement.all(...params) as unknown as readonly HitRow[];
+    return this.#prepared(sql, true).all(...params) as unknown as readonly HitRow[];
   }
 
-  readonly #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+  readonly #statements = new Map<string, StatementSync>();
 
-  #prepared(sql: string): ReturnType<DatabaseSync['prepare']> {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
+  #prepared(sql: string, asArrays = false): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#db.prepare(sql);
+    statement.setReturnArrays(asArrays);
+    const [oldest] = this.#statements.keys();
+    // Page sizes and offsets are part of the text, so that there is no end to it.
+    if (this.#statements.size >= MOST_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
+    this.#statements.set(sql, statement);
     return statement;
   }
 
@@ -234,29 +244,29 @@ export class IndexReader {
         (SELECT person FROM stream s WHERE s.acct = g.acct LIMIT 1) AS person, (SELECT app FROM stream s WHERE s.acct = g.acct LIMIT 1) AS app
         FROM gap g LEFT JOIN gap e ON e.ref = g.id AND e.acct = g.acct WHERE g.ref IS NULL ${only} ORDER BY g.leaf`;
       const rows = conversation === null ? this.#prepared(sql).all() : this.#prepared(sql).all(conversation);
-      return rows.map((row) => this.#gap(row));
+      return rows.map((row) => gapOf(row, this.#names));
     });
-  }
-
-  #gap(row: Row): GapRow {
-    const time = (value: unknown): number | null => (value === null ? null : Number(value));
-    const [sinceMs, untilMs] = [time(row['since']), time(row['until'])];
-    const person = row['person'] ?? null;
-    return {
-      leaf: Number(row['leaf']),
-      app: String(row['app'] ?? ''),
-      account: person === null ? null : this.#names.named(Number(person), sinceMs ?? untilMs ?? 0),
-      cause: String(row['cause']),
-      scope: String(row['scope']),
-      state: String(row['ended']) as GapRow['state'],
-      sinceMs,
-      untilMs,
-    };
   }
 }
 
+export function gapOf(row: Row, names: NameReader): GapRow {
+  const time = (value: unknown): number | null => (value === null ? null : Number(value));
+  const [sinceMs, untilMs] = [time(row['since']), time(row['until'])];
+  const person = row['person'] ?? null;
+  return {
+    leaf: Number(row['leaf']),
+    app: String(row['app'] ?? ''),
+    account: person === null ? null : names.named(Number(person), sinceMs ?? untilMs ?? 0),
+    cause: String(row['cause']),
+    scope: String(row['scope']),
+    state: String(row['ended']) as GapRow['state'],
+    sinceMs,
+    untilMs,
+  };
+}
+
 /** Everything between FROM and ORDER BY, with or without the rows of the lines. */
-function source(
+export function source(
   { match, firstId, endId, where }: CompiledQuery,
   withRows = true,
 ): { from: string; params: (string | number)[] } {
@@ -284,7 +294,8 @@ function pageNumber(pattern: RegExp, mark: string): number {
   throw new Failure('search/page', { expected: 'the mark of a next page, as it was given', got: 'something else' });
 }
 
-function peopleOf(line: Line): PersonId[] {
+/** Everybody whom a line names. */
+export function peopleOf(line: Line): PersonId[] {
   const all = [
     line.author,
     line.deleted?.person,

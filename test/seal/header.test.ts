@@ -5,6 +5,7 @@ import { canonicalize, type Json } from '../../src/record/canonical.ts';
 import { encodeEntry, sealedPart } from '../../src/record/entry.ts';
 import type { BytesRef, GapEntry, SealedEntry } from '../../src/record/entry-types.ts';
 import { associatedData, renderHeader } from '../../src/seal/header.ts';
+import { sealedHeader, type SealedHeader } from '../../src/seal/open.ts';
 import { ENTRIES } from '../record/arbitraries.ts';
 
 const sealedGap = ENTRIES.gap.filter((gap) => gap.body !== undefined);
@@ -34,6 +35,10 @@ describe.each([
         expect(encodeEntry(entry).replace(`"body":${canonicalize(body as unknown as Json)},`, '')).toBe(
           associatedData(header),
         );
+        const { associated, obj, ...sealed } = sealedHeader(entry, encodeEntry(entry)) as SealedHeader;
+        expect(associated).toBe(associatedData(header));
+        expect(entry).toMatchObject(sealed);
+        expect(obj).toEqual('obj' in entry ? entry.obj : []);
       }),
       { numRuns: 300 },
     );

@@ -52,7 +52,8 @@ describe('a thread that ends', () => {
   it('is said, instead of waited for', async () => {
     await using threads = new OpenThreads({ key: READER.privateKey, kid: READER.recipient.kid }, 1);
     // What is no task ends it.
-    const lost = threads.open({ docs: [], packs: [], sealed: [{ line: '{}', pack: 7, at: 0, length: 1 }] });
+    const header = { associated: '{}', epoch: '', i: 0, com: '', body: { h: '', n: 1 }, obj: [] };
+    const lost = threads.open({ docs: [], packs: [], sealed: [{ header, pack: 7, at: 0, length: 1 }] });
     await expect(lost).rejects.toMatchObject({ code: 'search/thread-lost' });
     await expect(threads.open({ docs: [], packs: [], sealed: [] })).rejects.toMatchObject({
       code: 'search/thread-lost',
