@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { leafHash, nodeHash, type Hash } from '../record/hash.ts';
 import { signersOf } from '../record/manifest.ts';
-import { rangeLevels, RangeBuilder, splitPoint } from '../record/merkle.ts';
+import { rangeLevels, RangeBuilder } from '../record/merkle.ts';
+import { consistencySpans, inclusionSpans, type Span } from '../record/proof-spans.ts';
 import { verifyTail, type Segment } from '../record/segment.ts';
 import { brokenLog, type LogState, type SignedSize } from './log-state.ts';
 import { segmentHolding, type LogPlace } from './segments.ts';
 
 /** Nodes kept: complete subtrees never change. 100 bytes each. */
 const MOST_NODES = 4096;
-
-/** Leaves `begin` (inclusive) to `end` (exclusive). */
-type Span = readonly [begin: number, end: number];
 
 /**
  * Proofs that reach behind the window of the tree, for connectors that were away. Every node of a proof takes one segment: a
@@ -103,40 +101,4 @@ function nodeOfEdge({ range, size }: SignedSize, [begin, end]: Span): Hash | nul
     at = next;
   }
   return found.length > 0 ? found.reduceRight((right, left) => nodeHash(left, right)) : null;
-}
-
-/** The subtrees of a consistency proof between two sizes, in its order. */
-function consistencySpans(size1: number, size2: number): Span[] {
-  const spans: Span[] = [];
-  let [begin, end, whole] = [0, size2, true];
-  while (size1 !== end) {
-    const middle = begin + splitPoint(end - begin);
-    if (size1 <= middle) {
-      spans.push([middle, end]);
-      end = middle;
-    } else {
-      spans.push([begin, middle]);
-      begin = middle;
-      whole = false;
-    }
-  }
-  if (!whole) spans.push([begin, end]);
-  return spans.toReversed();
-}
-
-/** The subtrees of a leaf's inclusion proof, in its order. */
-function inclusionSpans(leaf: number, size: number): Span[] {
-  const spans: Span[] = [];
-  let [begin, end] = [0, size];
-  while (end - begin > 1) {
-    const middle = begin + splitPoint(end - begin);
-    if (leaf < middle) {
-      spans.push([middle, end]);
-      end = middle;
-    } else {
-      spans.push([begin, middle]);
-      begin = middle;
-    }
-  }
-  return spans.toReversed();
 }

@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { FormatError } from './format-error.ts';
 import { HASH_BYTES, type Hash } from './hash.ts';
-import { parseNote, signNote, verifyNote, type NoteKey } from './note.ts';
+import { parseNote, signNote, verifyNote, type NoteKey, type SignedNote } from './note.ts';
 
 // C2SP tlog-checkpoint v1.0: https://c2sp.org/tlog-checkpoint
 
@@ -41,13 +41,20 @@ export function signCheckpoint(checkpoint: Checkpoint, privateKey: KeyObject): s
 
 /** Opens a signed checkpoint of the log `key` belongs to. Throws `format/note`, `format/note-signature` or `format/checkpoint`. */
 export function openCheckpoint(note: string, key: NoteKey): Checkpoint {
-  const parsed = parseNote(note);
-  verifyNote(parsed, [key]);
-  const checkpoint = parseCheckpoint(parsed.text);
-  if (checkpoint.origin !== key.name)
-    throw new FormatError('format/checkpoint', 'the origin of its key', 'another origin');
+  return openCheckpointOf(parseNote(note), [key]).checkpoint;
+}
+
+/** The same for a note that was parsed, of one of several logs. */
+export function openCheckpointOf(
+  note: SignedNote,
+  logs: readonly NoteKey[],
+): { readonly checkpoint: Checkpoint; readonly log: NoteKey } {
+  const signers = verifyNote(note, logs);
+  const checkpoint = parseCheckpoint(note.text);
+  const log = signers.find(({ name }) => name === checkpoint.origin);
+  if (log === undefined) throw new FormatError('format/checkpoint', 'the origin of its key', 'another origin');
   if (checkpoint.root.length !== HASH_BYTES) {
     throw new FormatError('format/checkpoint', 'a 32-byte root', `${checkpoint.root.length} bytes`);
   }
-  return checkpoint;
+  return { checkpoint, log };
 }

@@ -46,34 +46,45 @@ function assertName(name: string, code: 'format/note' | 'format/note-key'): void
   }
 }
 
-function noteKeyHash(name: string, raw: Uint8Array): Buffer {
-  return sha256(Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ED25519), raw])).subarray(0, 4);
+export function noteKey(name: string, key: SigningKey): NoteKey {
+  return noteKeyOfType(ED25519, name, key);
 }
 
-export function noteKey(name: string, key: SigningKey): NoteKey {
+/** `type`: the signature type of the note format, which the key's hash covers. */
+export function noteKeyOfType(type: number, name: string, key: SigningKey): NoteKey {
   assertName(name, 'format/note-key');
-  return { name, hash: noteKeyHash(name, key.raw), key };
+  const hash = sha256(Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(type), key.raw])).subarray(0, 4);
+  return { name, hash, key };
+}
+
+export function encodeVerifierKey(key: NoteKey): string {
+  return encodeNoteKey(ED25519, key);
 }
 
 /** `<name>+<hash>+<base64(type || key)>` */
-export function encodeVerifierKey({ name, hash, key }: NoteKey): string {
-  return `${name}+${hash.toString('hex')}+${Buffer.concat([Buffer.of(ED25519), key.raw]).toString('base64')}`;
+export function encodeNoteKey(type: number, { name, hash, key }: NoteKey): string {
+  return `${name}+${hash.toString('hex')}+${Buffer.concat([Buffer.of(type), key.raw]).toString('base64')}`;
 }
 
 export function parseVerifierKey(text: string): NoteKey {
+  return parseNoteKey(ED25519, text);
+}
+
+/** Throws `format/note-key` for a key of another type, and `format/key`. */
+export function parseNoteKey(type: number, text: string): NoteKey {
   const [name, hash, body, ...rest] = splitPlus(text);
   if (name === undefined || hash === undefined || body === undefined || rest.length > 0) {
     throw new FormatError('format/note-key', 'name+hash+key', `${text.length} other characters`);
   }
   const bytes = decodeBase64('format/key', body);
-  if (bytes[0] !== ED25519 || bytes.length !== 1 + RAW_KEY_BYTES) {
+  if (bytes[0] !== type || bytes.length !== 1 + RAW_KEY_BYTES) {
     throw new FormatError(
       'format/note-key',
-      'an Ed25519 note key',
+      `an Ed25519 key of type ${type}`,
       `type ${bytes[0] ?? 'none'}, ${bytes.length} bytes`,
     );
   }
-  const key = noteKey(name, parseSigningKey(bytes.subarray(1)));
+  const key = noteKeyOfType(type, name, parseSigningKey(bytes.subarray(1)));
   if (key.hash.toString('hex') !== hash) {
     throw new FormatError('format/note-key', `key hash ${key.hash.toString('hex')}`, 'another one');
   }
@@ -145,7 +156,10 @@ export function verifyNote(note: SignedNote, trusted: readonly NoteKey[]): NoteK
 /** Signs a text that ends with a newline. */
 export function signNote(text: string, name: string, privateKey: KeyObject): string {
   if (!text.endsWith('\n')) throw new FormatError('format/note', 'a text with a final newline', 'none');
-  const { hash } = noteKey(name, signingKeyOf(privateKey));
-  const body = Buffer.concat([hash, signBytes(privateKey, text)]).toString('base64');
-  return `${text}\n${SIGNATURE_MARK}${name} ${body}\n`;
+  return `${text}\n${signatureLine(noteKey(name, signingKeyOf(privateKey)), signBytes(privateKey, text))}`;
+}
+
+/** A signature's line, with its line end. */
+export function signatureLine({ name, hash }: Pick<NoteKey, 'name' | 'hash'>, signature: Uint8Array): string {
+  return `${SIGNATURE_MARK}${name} ${Buffer.concat([hash, signature]).toString('base64')}\n`;
 }
