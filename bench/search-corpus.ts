@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { encodeStatement, signBatch } from '../src/record/batch.ts';
 import { signCheckpoint } from '../src/record/checkpoint.ts';
@@ -164,6 +164,7 @@ export class SealedArchive {
   #epoch: Epoch | null = null;
   #sealed = 0;
   #nowMs = START_MS;
+  #lastPack: { hash: string; bodies: readonly { leaf: number; body: Buffer }[] } = { hash: '', bodies: [] };
 
   static readonly manifest = signManifest(
     {
@@ -203,8 +204,23 @@ export class SealedArchive {
     }
   }
 
+  /** The bodies of the last pack that `keeps` names go to a new one; the old one is deleted, as a disposition does. */
+  repack(keeps: (leaf: number) => boolean): void {
+    const { hash, bodies } = this.#lastPack;
+    const kept = bodies.filter(({ leaf }) => keeps(leaf));
+    const pack = Buffer.concat(kept.map(({ body }) => body));
+    const h = sha256Hex(pack);
+    this.#put(packKey(ORIGIN, h), pack);
+    rmSync(join(this.#root, packKey(ORIGIN, hash)));
+    const at = toSeconds(this.#nowMs);
+    const leaves = kept.map(({ leaf }) => [leaf, 1]);
+    const entry = { v: 1, at, log: ORIGIN, t: 'repack', from: hash, h, n: pack.length, ret: CLASS, until: at, leaves };
+    this.#segment([], [], [encodeEntry(entry as unknown as Entry)]);
+  }
+
   async #records(views: readonly { view: View; account: number }[]): Promise<void> {
-    const [lines, statements, bodies]: [string[], string[], Buffer[]] = [[], [], []];
+    const [lines, statements]: [string[], string[]] = [[], []];
+    const bodies: { leaf: number; body: Buffer }[] = [];
     const docs = new Set<string>();
     const byAccount = Map.groupBy(views, ({ account }) => account);
     for (const [account, some] of byAccount) {
@@ -214,7 +230,7 @@ export class SealedArchive {
         if (stream.seq === 0) this.#append(stream, this.#open(stream), lines);
         for (const { view } of some.slice(at, at + BATCH_RECORDS)) {
           const { line, body } = await this.#seal(stream, view, docs);
-          bodies.push(body);
+          bodies.push({ leaf: this.#tree.end + lines.length, body });
           this.#append(stream, line, lines);
         }
         const batch = { origin: ORIGIN, stream: stream.stream, gen: 1, first, count: lines.length - before };
@@ -222,8 +238,9 @@ export class SealedArchive {
         statements.push(encodeStatement(signed));
       }
     }
-    const pack = Buffer.concat(bodies);
+    const pack = Buffer.concat(bodies.map(({ body }) => body));
     const h = sha256Hex(pack);
+    this.#lastPack = { hash: h, bodies };
     this.#put(packKey(ORIGIN, h), pack);
     const at = toSeconds(this.#nowMs);
     const leaves = [[this.#tree.end, lines.length]];

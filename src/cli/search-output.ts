@@ -2,12 +2,13 @@
 import type { IndexState } from '../search/index-db.ts';
 
 /** Up to where an answer is complete: said with every one. */
-export function stateLine({ position, records, lines, unreadable }: IndexState): string {
-  const broken = unreadable === 0 ? '' : `, ${unreadable} records that could not be read`;
+export function stateLine({ position, records, lines, unreadable, awaited }: IndexState): string {
+  const waiting = awaited === 0 ? '' : ` (${awaited} of them until their bytes are there again)`;
+  const broken = unreadable === 0 ? '' : `, ${unreadable} records that could not be read${waiting}`;
   return `${records} records, ${lines} lines${broken}; complete up to checkpoint ${position.size} of ${position.origin} (${position.at})`;
 }
 
-export function stateResult({ position, records, lines, unreadable }: IndexState): Record<string, unknown> {
+export function stateResult({ position, records, lines, unreadable, awaited }: IndexState): Record<string, unknown> {
   const { origin, size, at } = position;
-  return { origin, checkpoint: size, at, records, lines, unreadable };
+  return { origin, checkpoint: size, at, records, lines, unreadable, awaited };
 }

@@ -168,11 +168,11 @@ function marksOf(records: readonly LineRecord[]): Mark[] {
 function filesOf(versions: readonly Version[], records: readonly LineRecord[]): HeldFile[] {
   const held = new Map<string, HeldFile['held']>();
   const strays: HeldFile[] = [];
-  for (const { view } of only(records, 'attachment')) {
+  for (const { view, leaf } of only(records, 'attachment')) {
     const { size, sha256 } = view.object;
     const name = fileName(view.attachment);
-    if (!held.has(name)) strays.push({ attachment: view.attachment, held: { size, sha256 } });
-    held.set(name, { size, sha256 });
+    if (!held.has(name)) strays.push({ attachment: view.attachment, held: { size, sha256, leaf } });
+    held.set(name, { size, sha256, leaf });
   }
   const files = new Map<string, HeldFile>();
   for (const { content } of versions) {

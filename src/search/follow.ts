@@ -157,7 +157,11 @@ async function readPack(reader: ArchiveReader, key: string): Promise<Buffer | nu
   });
 }
 
-async function* listedAfter(reader: ArchiveReader, prefix: string, after: string): AsyncGenerator<StoredVersion> {
+export async function* listedAfter(
+  reader: ArchiveReader,
+  prefix: string,
+  after: string,
+): AsyncGenerator<StoredVersion> {
   try {
     yield* reader.listVersions(prefix, after);
   } catch (cause) {
@@ -165,7 +169,7 @@ async function* listedAfter(reader: ArchiveReader, prefix: string, after: string
   }
 }
 
-async function fetched<T>(read: () => Promise<T>): Promise<T> {
+export async function fetched<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {

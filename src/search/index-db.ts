@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Hex256, RepackEntry } from '../record/entry-types.ts';
 import type { Line, LineKind, PersonId } from './line.ts';
 import type { LogPosition } from './log-cursor.ts';
-import type { ReadSegment } from './open-records.ts';
+import type { AwaitedBytes, ReadRecord, ReadSegment } from './open-records.ts';
+import type { Defect } from './open-task.ts';
 import type { Query } from './query.ts';
 
 /** What an index says of itself, and with every answer: it is complete up to here, and knows nothing of what came later. */
@@ -13,6 +15,20 @@ export interface IndexState {
   readonly lines: number;
   /** Records that could not be read: each is a line that says why. */
   readonly unreadable: number;
+  /** Those of them whose bytes were missing or damaged: they are read as soon as the bytes are there. */
+  readonly awaited: number;
+  /** Greater after each change of the index. */
+  readonly revision: number;
+}
+
+/** A record whose bytes were missing or damaged. */
+export interface AwaitedRecord {
+  readonly leaf: number;
+  readonly id: Hex256;
+  /** First leaf of the segment it stands in. */
+  readonly segment: number;
+  readonly bytes: AwaitedBytes;
+  readonly defect: Defect;
 }
 
 export interface Named {
@@ -108,6 +124,15 @@ export interface IndexDb extends AsyncDisposable {
   state(): Promise<IndexState | null>;
   /** Takes in segments that follow one another, from where the index stands to `position`. MUST refuse any others. */
   apply(segments: readonly ReadSegment[], position: LogPosition): Promise<void>;
+  /** Records that wait for their bytes, in order of the log. */
+  awaited(): Promise<readonly AwaitedRecord[]>;
+  /** Packs that took over from others, as the log told so far. */
+  repacks(): Promise<readonly RepackEntry[]>;
+  /**
+   * Puts records that have become readable in the place of those that {@link awaited} named; MUST pass over any others. Afterwards the
+   * index MUST answer as if they had been readable at once.
+   */
+  mend(records: readonly ReadRecord[]): Promise<void>;
   /**
    * A page of lines. By time, pages stay in step while the index grows: nothing comes twice, and nothing that was there at the first
    * page is left out. By relevance the order depends on all there is: a page of an index that grew MUST be refused (`search/page`).

@@ -10,6 +10,7 @@ import type { ArchiveReader } from '../verify/reader.ts';
 import { follow, survey, type FollowedSegment } from './follow.ts';
 import type { IndexDb, IndexState } from './index-db.ts';
 import { LogCursor, startOf, type LogPosition } from './log-cursor.ts';
+import { Mender } from './mend.ts';
 import { RecordOpener, type ReadSegment } from './open-records.ts';
 
 /** Records that are taken in together while catching up; a reader sees each such step whole. */
@@ -45,6 +46,7 @@ export interface IndexProgress {
 export class Indexer implements AsyncDisposable {
   readonly #parts: IndexerParts;
   readonly #opener: RecordOpener;
+  readonly #mender: Mender;
   #cursor: LogCursor;
   /** Manifests that were looked through for the key. */
   #named = -1;
@@ -53,6 +55,7 @@ export class Indexer implements AsyncDisposable {
     this.#parts = parts;
     this.#cursor = cursor;
     this.#opener = new RecordOpener(parts.reader, parts.key, parts.kid, THREADS);
+    this.#mender = new Mender(parts.reader, parts.trust.origin, this.#opener);
   }
 
   /** Throws `search/index-other` for an index of another log. */
@@ -69,7 +72,10 @@ export class Indexer implements AsyncDisposable {
     return new Indexer(parts, new LogCursor(parts.trust, state?.position ?? startOf(origin)));
   }
 
-  /** One look at the archive. Resolves when everything that a signed checkpoint covers by then is in the index. */
+  /**
+   * One look at the archive. Resolves when everything that a signed checkpoint covers by then is in the index, and what waited for
+   * bytes that have come meanwhile is read.
+   */
   async catchUp(signal?: AbortSignal): Promise<IndexState | null> {
     try {
       return await this.#look(signal);
@@ -129,6 +135,7 @@ export class Indexer implements AsyncDisposable {
     }
     for (const opening of ahead) await take(opening);
     await commit();
+    if (signal?.aborted !== true) await this.#mender.look(db);
     return db.state();
   }
 

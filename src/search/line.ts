@@ -15,6 +15,8 @@ export interface LineRecord {
   readonly account: PersonId | null;
   readonly sender: PersonId | null;
   readonly view: View | null;
+  /** Sealed objects that the record's header names. */
+  readonly objects?: readonly Hex256[];
   readonly defect: Defect | null;
   readonly clear: Extract<StreamRecord, { t: 'open' | 'close' | 'hole' }> | GapEntry | null;
 }
@@ -59,10 +61,17 @@ export interface Vote {
   readonly atMs: number;
 }
 
+export interface HeldBytes {
+  readonly size: number;
+  readonly sha256: string;
+  /** Leaf of the record that holds the key: names the file in every index of this log. */
+  readonly leaf: number;
+}
+
 export interface HeldFile {
   readonly attachment: Attachment;
   /** Plaintext length and hash, once the bytes are in the archive; null while, or if, they are not. */
-  readonly held: { readonly size: number; readonly sha256: string } | null;
+  readonly held: HeldBytes | null;
 }
 
 /** One line of a conversation: a message with everything that happened to it, or an event. */

@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
 import { isStreamRecord, sealedPart } from '../record/entry.ts';
-import type { GapEntry, Hex128, Hex256, PackEntry, StreamRecord } from '../record/entry-types.ts';
+import type { GapEntry, Hex128, Hex256, PackEntry, RepackEntry, StreamRecord } from '../record/entry-types.ts';
 import type { KeyId } from '../record/key.ts';
 import { mediaKey } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
@@ -30,8 +30,18 @@ export interface ReadRecord {
   /** By which intake it came. */
   readonly via: string | null;
   readonly defect: Defect | null;
+  /** For a defect that may pass: the stored bytes it waits for. */
+  readonly awaits?: AwaitedBytes;
+  /** Sealed objects that the header names: files, mostly. */
+  readonly objects?: readonly Hex256[];
   /** The whole header, for records that say something in clear. */
   readonly clear: Extract<StreamRecord, { t: 'open' | 'close' | 'hole' }> | GapEntry | null;
+}
+
+/** Bytes of the store by their hash, that were missing or damaged when a record was read. */
+export interface AwaitedBytes {
+  readonly kind: 'pack' | 'object';
+  readonly hash: Hex256;
 }
 
 export interface ReadSegment {
@@ -39,6 +49,8 @@ export interface ReadSegment {
   readonly end: number;
   readonly at: string;
   readonly records: readonly ReadRecord[];
+  /** Packs that took over from others. */
+  readonly repacks?: readonly RepackEntry[];
 }
 
 /** Records of a segment below which opening them here is quicker than telling a thread. */
@@ -75,8 +87,24 @@ export class RecordOpener implements AsyncDisposable {
     const { task, leaves } = taskOf(entries, first, docs, packs);
     const opened = task.sealed.length < FEW ? await this.#here(task) : await this.#apart(task);
     const byLeaf = new Map(leaves.map((leaf, index) => [leaf, opened[index] as OpenedText]));
-    const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf)) ?? []);
-    return { first, end, at, records };
+    const packOf = packsByLeaf(entries, first);
+    const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf), packOf) ?? []);
+    const repacks = entries.flatMap(({ entry }) => (entry.t === 'repack' ? [entry] : []));
+    return { first, end, at, records, ...(repacks.length === 0 ? {} : { repacks }) };
+  }
+
+  /** Opens one record again, from a body that is at hand; null for what has none. `pack` is where it lay at first. */
+  async reopen(
+    entry: VerifiedEntry,
+    docs: readonly string[],
+    body: Buffer,
+    pack: Hex256 | null,
+  ): Promise<ReadRecord | null> {
+    const header = sealedHeader(entry.entry, entry.line);
+    if (header === null) return null;
+    const sealed = [{ header, pack: 0, at: 0, length: body.length }];
+    const [opened] = await this.#here({ docs, packs: [body], sealed });
+    return recordOf(entry, opened, () => pack);
   }
 
   #here(task: OpenTask): Promise<OpenedText[]> {
@@ -130,6 +158,22 @@ function taskOf(
   return { task: { docs, packs: bytes, sealed }, leaves };
 }
 
+/** Which pack of the segment holds the body of a leaf. Looked through only if something is amiss. */
+function packsByLeaf(entries: readonly VerifiedEntry[], first: number): (leaf: number) => Hex256 | null {
+  let known: Map<string, Hex256> | null = null;
+  return (wanted) => {
+    if (known === null) {
+      known = new Map();
+      for (const { entry } of entries) {
+        if (entry.t !== 'pack') continue;
+        for (const leaf of leavesOf(entry, first, entries.length)) known.set(`${leaf} ${entry.ret}`, entry.h);
+      }
+    }
+    const ret = sealedPart((entries[wanted - first] as VerifiedEntry).entry)?.ret ?? '';
+    return known.get(`${wanted} ${ret}`) ?? null;
+  };
+}
+
 /** Only those of its own segment: a pack can claim no others. */
 function* leavesOf({ leaves }: PackEntry, first: number, entries: number): Generator<number> {
   for (const [start, count] of leaves) {
@@ -139,16 +183,34 @@ function* leavesOf({ leaves }: PackEntry, first: number, entries: number): Gener
 }
 
 /** Null for entries that are no records to read. */
-function recordOf({ leaf, id, entry }: VerifiedEntry, opened: OpenedText | undefined): ReadRecord | null {
+function recordOf(
+  { leaf, id, entry }: VerifiedEntry,
+  opened: OpenedText | undefined,
+  packOf: (leaf: number) => Hex256 | null,
+): ReadRecord | null {
   if (!isStreamRecord(entry) || entry.t === 'beat') return null;
   const { stream, seq, t: type } = entry;
   const clear = type === 'open' || type === 'close' || type === 'hole' || type === 'gap' ? entry : null;
-  const head = { leaf, id, stream, seq, atMs: Date.parse(entry.at), type, clear };
+  const objects = 'obj' in entry && entry.obj !== undefined ? { objects: entry.obj.map(({ h }) => h) } : {};
+  const head = { leaf, id, stream, seq, atMs: Date.parse(entry.at), type, clear, ...objects };
   const nothing = { ...head, view: null, via: opened?.via ?? null };
+  const inPack = (): Pick<ReadRecord, 'awaits'> => {
+    const hash = packOf(leaf);
+    return hash === null ? {} : { awaits: { kind: 'pack', hash } };
+  };
   if (sealedPart(entry) === null) return { ...nothing, defect: null };
-  if (opened === undefined) return { ...nothing, defect: 'pack-missing' };
+  if (opened === undefined) return { ...nothing, defect: 'pack-missing', ...inPack() };
   const { text, via, defect } = opened;
-  if (defect !== null) return { ...nothing, defect: defect === 'elsewhere' ? 'object-missing' : defect };
+  if (defect === 'body-damaged') return { ...nothing, defect, ...inPack() };
+  if (defect === 'elsewhere' || defect === 'object-missing') {
+    const [hash] = objects.objects ?? [];
+    return {
+      ...nothing,
+      defect: 'object-missing',
+      ...(hash === undefined ? {} : { awaits: { kind: 'object', hash } }),
+    };
+  }
+  if (defect !== null) return { ...nothing, defect };
   const view = text === null ? null : viewOf(text);
   return view === null || text === null
     ? { ...nothing, defect: 'no-view' }

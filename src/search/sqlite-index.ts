@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { DatabaseSync } from 'node:sqlite';
 import { Failure } from '../base/failure.ts';
-import type { Conversation, GapRow, HitPage, IndexDb, IndexState, LinePage, PageRequest } from './index-db.ts';
+import type { RepackEntry } from '../record/entry-types.ts';
+import type {
+  AwaitedRecord,
+  Conversation,
+  GapRow,
+  HitPage,
+  IndexDb,
+  IndexState,
+  LinePage,
+  PageRequest,
+} from './index-db.ts';
 import type { LogPosition } from './log-cursor.ts';
-import type { ReadSegment } from './open-records.ts';
+import type { ReadRecord, ReadSegment } from './open-records.ts';
 import type { Query } from './query.ts';
+import { AwaitedRows } from './sqlite-awaited.ts';
 import { IndexReader } from './sqlite-reader.ts';
 import { closeIndex, openForReading, openForWriting, prepareDirectory } from './sqlite-schema.ts';
 import { StateRows } from './sqlite-state.ts';
@@ -15,12 +26,14 @@ export class SqliteIndex implements IndexDb {
   readonly #db: DatabaseSync;
   readonly #reader: IndexReader;
   readonly #state: StateRows;
+  readonly #awaited: AwaitedRows;
   #writer: RecordWriter | null;
 
   private constructor(db: DatabaseSync, writes: boolean) {
     this.#db = db;
     this.#reader = new IndexReader(db);
     this.#state = new StateRows(db);
+    this.#awaited = new AwaitedRows(db);
     this.#writer = writes ? new RecordWriter(db) : null;
   }
 
@@ -47,23 +60,62 @@ export class SqliteIndex implements IndexDb {
     this.#assertFollows(before, segments, position);
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      let [records, unreadable] = [before?.records ?? 0, before?.unreadable ?? 0];
+      let [records, unreadable, awaited] = [before?.records ?? 0, before?.unreadable ?? 0, before?.awaited ?? 0];
       writer.lines.added = 0;
       for (const segment of segments) {
         for (const record of segment.records) {
           writer.take(record);
           records += 1;
           if (record.defect !== null) unreadable += 1;
+          if (record.awaits !== undefined) awaited += 1;
+          if (record.awaits !== undefined) this.#awaited.add(record.leaf, segment.first, record.awaits);
         }
+        for (const repack of segment.repacks ?? []) this.#awaited.addRepack(repack);
       }
       writer.lines.flush();
-      this.#state.write({ position, records, lines: (before?.lines ?? 0) + writer.lines.added, unreadable });
+      const [lines, revision] = [(before?.lines ?? 0) + writer.lines.added, (before?.revision ?? 0) + 1];
+      this.#state.write({ position, records, lines, unreadable, awaited, revision });
       this.#db.exec('COMMIT');
     } catch (error) {
-      this.#db.exec('ROLLBACK');
-      // What it remembers of people and lines is of a transaction that never was.
-      this.#writer = new RecordWriter(this.#db);
-      throw error;
+      throw this.#undone(error);
+    }
+  }
+
+  #undone(error: unknown): unknown {
+    this.#db.exec('ROLLBACK');
+    // What it remembers of people and lines is of a transaction that never was.
+    this.#writer = new RecordWriter(this.#db);
+    return error;
+  }
+
+  async awaited(): Promise<AwaitedRecord[]> {
+    return this.#awaited.all();
+  }
+
+  async repacks(): Promise<RepackEntry[]> {
+    return this.#awaited.repacks();
+  }
+
+  async mend(records: readonly ReadRecord[]): Promise<void> {
+    const [writer, before] = [this.#writer, this.#state.read()];
+    if (writer === null || before === null) throw new RangeError('opened for reading, or empty');
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      let [unreadable, awaited] = [before.unreadable, before.awaited];
+      writer.lines.added = 0;
+      for (const record of records) {
+        if (record.awaits !== undefined || !this.#awaited.drop(record.leaf)) continue;
+        writer.forget(record.leaf);
+        writer.take(record);
+        awaited -= 1;
+        if (record.defect === null) unreadable -= 1;
+      }
+      writer.lines.flush();
+      const [lines, revision] = [before.lines + writer.lines.added, before.revision + 1];
+      this.#state.write({ ...before, lines, unreadable, awaited, revision });
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      throw this.#undone(error);
     }
   }
 

@@ -161,6 +161,16 @@ export class LineWriter {
     return kept;
   }
 
+  remove(line: number): void {
+    this.#write(line);
+    this.#sql.unword.run(line);
+    this.#sql.dropParts.run(line);
+    this.#sql.drop.run(line);
+    this.#fresh.delete(line);
+    this.#dirty.delete(line);
+    this.added -= 1;
+  }
+
   mergeConversations(kept: number, gone: number): void {
     this.#writeAll();
     this.#unlisted.clear();

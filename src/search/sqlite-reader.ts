@@ -112,23 +112,21 @@ export class IndexReader {
     { limit, after }: PageRequest,
     state: IndexState,
   ): { rows: readonly HitRow[]; next: string | null } {
-    const size = state.position.size;
-    const [seen = size, offset = 0] =
+    const { revision } = state;
+    const [seen = revision, offset = 0] =
       after === null ? [] : (/^r(\d{1,15})\.(\d{1,15})$/.exec(after)?.slice(1).map(Number) ?? [-1]);
-    if (seen !== size) {
+    if (seen !== revision) {
       throw new Failure('search/page', {
         expected:
-          after !== null && seen < 0
-            ? 'the mark of a next page, as it was given'
-            : `a page of the index at ${size} leaves`,
-        got: seen < 0 ? 'something else' : `one at ${seen}`,
+          after !== null && seen < 0 ? 'the mark of a next page, as it was given' : 'a page of the index as it is now',
+        got: seen < 0 ? 'something else' : 'one of what it was before',
         fix: 'ask for the first page again: what is most relevant changes with every message. By time, pages stay in step',
       });
     }
     const { from, params } = source(compiled);
     const order = 'ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC';
     const rows = this.#hits(`SELECT ${HIT} ${from} ${order} LIMIT ${whole(limit)} OFFSET ${whole(offset)}`, params);
-    return { rows, next: rows.length < limit ? null : `r${size}.${offset + rows.length}` };
+    return { rows, next: rows.length < limit ? null : `r${revision}.${offset + rows.length}` };
   }
 
   count(query: Query): number {

@@ -6,11 +6,11 @@ import type { Defect } from './open-task.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 
-export const RECORD_COLUMNS = 'r.leaf, r.id, r.at, r.account, r.sender, r.defect, r.view, r.clear';
+export const RECORD_COLUMNS = 'r.leaf, r.id, r.at, r.account, r.sender, r.defect, r.view, r.clear, r.objects';
 
 /** A record as the index keeps it. */
 export function recordOf(row: Row, root: (person: PersonId) => PersonId): LineRecord {
-  const { leaf, id, at, account, sender, defect, view, clear } = row;
+  const { leaf, id, at, account, sender, defect, view, clear, objects } = row;
   return {
     leaf: Number(leaf),
     id: String(id),
@@ -19,6 +19,7 @@ export function recordOf(row: Row, root: (person: PersonId) => PersonId): LineRe
     sender: sender === null ? null : root(Number(sender)),
     defect: defect as Defect | null,
     view: view === null ? null : (JSON.parse(String(view)) as View),
+    ...(typeof objects === 'string' ? { objects: objects.split(' ') } : {}),
     clear: clear === null ? null : (JSON.parse(String(clear)) as LineRecord['clear']),
   };
 }

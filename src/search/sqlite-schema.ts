@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { codeOf, Failure } from '../base/failure.ts';
 
 /** Changes with every change of what is stored: an index of another version is built anew. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 const FILE = 'index.db';
 const OTHERS_MAY = 0o077;
 const CACHE_KIB = 65_536;
@@ -29,7 +29,9 @@ CREATE INDEX conversation_a ON conversation(a);
 CREATE INDEX conversation_b ON conversation(b);
 CREATE TABLE title(conversation INTEGER, at INTEGER, name TEXT, folded TEXT NOT NULL, PRIMARY KEY(conversation, at, name)) WITHOUT ROWID;
 CREATE TABLE member(conversation INTEGER, at INTEGER, leaf INTEGER, people TEXT NOT NULL, PRIMARY KEY(conversation, at, leaf)) WITHOUT ROWID;
-CREATE TABLE record(leaf INTEGER PRIMARY KEY, id TEXT NOT NULL, stream TEXT NOT NULL, at INTEGER NOT NULL, account INTEGER, sender INTEGER, conversation INTEGER, defect TEXT, view TEXT, clear TEXT);
+CREATE TABLE record(leaf INTEGER PRIMARY KEY, id TEXT NOT NULL, stream TEXT NOT NULL, at INTEGER NOT NULL, account INTEGER, sender INTEGER, conversation INTEGER, defect TEXT, view TEXT, clear TEXT, objects TEXT);
+CREATE TABLE awaited(leaf INTEGER PRIMARY KEY, segment INTEGER NOT NULL, kind TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE repack(hash TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE line(id INTEGER PRIMARY KEY, conversation INTEGER, author INTEGER, kind TEXT NOT NULL, at INTEGER NOT NULL, edited INTEGER NOT NULL, deleted INTEGER NOT NULL, copies INTEGER NOT NULL, settled INTEGER NOT NULL, leaf INTEGER NOT NULL, text TEXT NOT NULL);
 CREATE INDEX line_conversation ON line(conversation, id);
 CREATE TABLE named(name TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID;

@@ -19,7 +19,9 @@ const SQL = {
   addStream: 'INSERT OR IGNORE INTO stream VALUES(?, ?, ?, ?, NULL)',
   stream: 'SELECT acct, app, role, person FROM stream WHERE stream = ?',
   owner: 'UPDATE stream SET person = ? WHERE acct = ?',
-  addRecord: 'INSERT INTO record VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  addRecord: 'INSERT INTO record VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  dropRecord: 'DELETE FROM record WHERE leaf = ?',
+  dropGap: 'DELETE FROM gap WHERE leaf = ?',
   line: 'SELECT line FROM named WHERE name = ?',
   name: 'INSERT INTO named VALUES(?, ?)',
   namesOf: 'SELECT name, line FROM named WHERE name >= ? AND name < ?',
@@ -50,7 +52,8 @@ export class RecordWriter {
     this.lines = new LineWriter(db, (person) => this.#people.root(person));
     const entries = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)]);
     this.#sql = Object.fromEntries(entries) as Record<keyof typeof SQL, StatementSync>;
-    for (const name of ['unname', 'rename', 'owner', 'addRecord'] as const) this.#sql[name].setReadBigInts(true);
+    for (const name of ['unname', 'rename', 'owner', 'addRecord', 'dropRecord', 'dropGap'] as const)
+      this.#sql[name].setReadBigInts(true);
   }
 
   take(read: ReadRecord): void {
@@ -70,6 +73,18 @@ export class RecordWriter {
     if (read.clear?.t === 'gap') this.#gap(read.clear, read, stream);
     if (view !== null && own !== null) this.#members(view, own, { atMs, leaf });
     this.#place(record, own ?? this.#conversations.ofAccount(stream.acct, stream.app), own);
+  }
+
+  /** Takes back a record that could not be read: it stands in a line of its own. */
+  forget(leaf: number): void {
+    const name = `0.${leafName(leaf).rest}`;
+    const line = this.#lineNamed(name);
+    if (line !== null) {
+      this.#sql.unname.run(name);
+      this.lines.remove(line);
+    }
+    this.#sql.dropRecord.run(leaf);
+    this.#sql.dropGap.run(leaf);
   }
 
   /** Everybody a view names, first of all: what merges people must not happen while names and places are being looked up. */
@@ -106,7 +121,7 @@ export class RecordWriter {
   }
 
   #store(
-    { leaf, id, stream, atMs, defect, view, viewText, clear }: ReadRecord,
+    { leaf, id, stream, atMs, defect, view, viewText, clear, objects }: ReadRecord,
     record: LineRecord,
     own: number | null,
   ): void {
@@ -121,6 +136,7 @@ export class RecordWriter {
       defect,
       view === null ? null : (viewText ?? JSON.stringify(view)),
       clear === null ? null : JSON.stringify(clear),
+      objects === undefined ? null : objects.join(' '),
     );
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noteKey } from '../../src/record/note.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
+import { describeLine } from '../../src/search/describe.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import { LOG_PREFIX, makeTalk, type Talk } from './archive-talk.ts';
 import { indexerOn } from './archive-kit.ts';
@@ -201,5 +202,77 @@ describe('what cannot be read', () => {
     await using db = SqliteIndex.openForWriting(place());
     expect((await (await indexerOn(directory, db)).catchUp())?.unreadable).toBe(1);
     expect(await found(db, 'berth')).toEqual(['the berth is free at last', 'the berth is taken']);
+  });
+});
+
+describe('what was away and has come back', () => {
+  /** An index that was built while something was amiss, then looked again once it was put right; and one built then. */
+  async function mended(directory: string, putRight: () => void, anew = false): Promise<void> {
+    await using db = SqliteIndex.openForWriting(place());
+    const first = await indexerOn(directory, db);
+    const before = await first.catchUp();
+    expect(before?.unreadable).toBeGreaterThan(0);
+    expect(before?.awaited).toBe(before?.unreadable);
+    // Nothing has changed: what is amiss stays so, and is not taken twice.
+    expect(await first.catchUp()).toEqual(before);
+    putRight();
+    const state = await (anew ? await indexerOn(directory, db) : first).catchUp();
+    expect(state).toMatchObject({ unreadable: 0, awaited: 0, records: before?.records });
+    await using fresh = SqliteIndex.openForWriting(place());
+    expect((await (await indexerOn(directory, fresh)).catchUp())?.lines).toBe(state?.lines);
+    expect(await answers(db)).toEqual(await answers(fresh));
+  }
+
+  /** What people are told: without the numbers by which this index calls people and conversations. */
+  async function answers(db: SqliteIndex): Promise<unknown> {
+    const { hits } = await ask(db, '', { order: 'oldest' });
+    const pages = await Promise.all(
+      (await db.conversations()).map(async ({ id, title }) => {
+        const { lines } = await db.lines(id, { after: null, limit: 100 });
+        return { title, lines: lines.map((line) => [line.atMs, describeLine(line)]), gaps: await db.gaps(id) };
+      }),
+    );
+    const said = hits.map(({ text, title, leaf, copies, edited, kind }) => [text, title, leaf, copies, edited, kind]);
+    return [said, pages.toSorted((a, b) => (a.title < b.title ? -1 : 1))];
+  }
+
+  it.each([0, 1, 2])('is read at the next look: pack %d', async (which) => {
+    const directory = copy();
+    const gone = files(directory, 'pack').filter((file) => readFileSync(file).length > 0)[which] ?? '';
+    const bytes = readFileSync(gone);
+    unlinkSync(gone);
+    await mended(directory, () => writeFileSync(gone, bytes));
+  });
+
+  it('is read by the next process: a pack that had rotted and was restored', async () => {
+    const directory = copy();
+    const [file = ''] = files(directory, 'pack').toSorted((a, b) => readFileSync(b).length - readFileSync(a).length);
+    const bytes = readFileSync(file);
+    change(file, (sound) => {
+      const rotten = Buffer.from(sound);
+      rotten[20] = (rotten[20] as number) ^ 1;
+      return rotten;
+    });
+    await mended(directory, () => writeFileSync(file, bytes), true);
+  });
+
+  it('is read at the next look: the object of a long text', async () => {
+    const directory = copy();
+    const media = join(directory, 'media');
+    cpSync(media, `${directory}-kept`, { recursive: true });
+    rmSync(media, { recursive: true });
+    await mended(directory, () => cpSync(`${directory}-kept`, media, { recursive: true }));
+  });
+
+  it('is not taken on trust: a pack of the right name and other bytes', async () => {
+    const directory = copy();
+    const [gone = ''] = files(directory, 'pack').filter((file) => readFileSync(file).length > 0);
+    const bytes = readFileSync(gone);
+    unlinkSync(gone);
+    await using db = SqliteIndex.openForWriting(place());
+    const indexer = await indexerOn(directory, db);
+    const before = await indexer.catchUp();
+    writeFileSync(gone, Buffer.alloc(bytes.length, 7));
+    expect(await indexer.catchUp()).toEqual(before);
   });
 });
