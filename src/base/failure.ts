@@ -96,6 +96,7 @@ export const FAILURES = {
   'config/key-unknown': 'refuse',
   'config/trust': 'refuse',
   'config/exists': 'refuse',
+  'config/unwritable': 'refuse',
   'config/retention-unconfirmed': 'refuse',
   'config/account-unknown': 'refuse',
   'config/link-failed': 'refuse',

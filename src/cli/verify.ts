@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import type { S3Settings } from '../main/stores.ts';
 import { readTrust } from '../main/trusted.ts';
+import { VERSION } from '../main/version.ts';
+import { renderHtml } from '../verify/render-html.ts';
 import { renderJson, renderText } from '../verify/render.ts';
+import type { Report } from '../verify/report.ts';
 import { verifyArchive } from '../verify/verify.ts';
 import { bold, green, red, yellow } from './output.ts';
 import { ProgressLine } from './progress.ts';
@@ -18,6 +21,7 @@ interface VerifyCliOptions {
   readonly integrityOnly: boolean;
   readonly workers?: number;
   readonly json: boolean;
+  readonly report?: string;
   readonly credentials?: string;
   readonly endpoint?: string;
   readonly region: string;
@@ -41,6 +45,7 @@ export function registerVerify(program: Command): void {
     .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
     .option('--workers <n>', 'threads; default: one per core', workersOf)
     .option('--json', 'the report as JSON', false)
+    .option('--report <file>', 'the report also as one HTML page, to file or to print')
     .option('--credentials <file>', 's3: file with access key id and secret access key on two lines')
     .option('--endpoint <url>', 's3: server other than AWS')
     .option('--region <name>', 's3: region', 'us-east-1')
@@ -73,11 +78,26 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
     onProgress: (at) => progress.show(at),
   });
   progress.clear();
+  if (options.report !== undefined) writeReport(options.report, report, url);
   const [headline = '', ...rest] = renderText(report).split('\n');
   process.stdout.write(
     options.json ? renderJson(report) : `${bold(PAINT[report.verdict](headline))}\n${rest.join('\n')}`,
   );
   process.exitCode = report.exitCode;
+}
+
+/** A report that cannot be written must not pass for a verdict: nothing is printed then. */
+function writeReport(file: string, report: Report, url: string): void {
+  try {
+    writeFileSync(file, renderHtml(report, { url, at: new Date(), version: VERSION }));
+  } catch (cause) {
+    throw new Failure('config/unwritable', {
+      expected: 'a place to write the report to',
+      got: codeOf(cause),
+      where: file,
+      cause,
+    });
+  }
 }
 
 function s3Settings({ credentials, endpoint, region, pathStyle, ca }: VerifyCliOptions): S3Settings | null {

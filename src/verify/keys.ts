@@ -41,6 +41,11 @@ export class KeyBook {
     return this.#manifests.at(-1)?.manifest ?? null;
   }
 
+  /** What the manifests so far say, each with the time from which it counts; the one in force last. */
+  get manifests(): readonly EnforcedManifest[] {
+    return this.#manifests;
+  }
+
   /** Signed manifests so far, the one in force last. */
   get documents(): readonly string[] {
     return this.#documents;

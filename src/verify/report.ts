@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { EnforcedManifest } from '../record/enforcement.ts';
 import type { EntryType } from '../record/entry-types.ts';
+import { parseSigningKeyText, type KeyId } from '../record/key.ts';
+import type { RecipientRole, SignerRole } from '../record/manifest.ts';
 import type { AccountCoverage } from './coverage.ts';
 import type { FoundCode } from './findings.ts';
 
@@ -30,9 +33,21 @@ export interface Report {
   readonly payloads: boolean;
   readonly counts: Counts;
   readonly coverage: readonly AccountCoverage[];
+  /** Whose keys counted, from when; the manifest in force last. */
+  readonly manifests: readonly ManifestReport[];
   readonly findings: readonly FoundCode[];
   readonly unchecked: readonly FoundCode[];
   readonly notes: readonly FoundCode[];
+}
+
+export interface ManifestReport {
+  readonly n: number;
+  /** Time of the entry that put it in force. */
+  readonly since: string;
+  readonly evaluation: boolean;
+  /** Holders of decryption keys. */
+  readonly recipients: readonly { readonly role: RecipientRole; readonly id: KeyId }[];
+  readonly signers: readonly { readonly role: SignerRole; readonly name: string; readonly id: KeyId }[];
 }
 
 export interface StoreReport {
@@ -99,4 +114,15 @@ function wordsFor(kind: StoreReport['kind'], locksChecked: boolean, versionsChec
         ? 'WORM: object locks and versions checked'
         : 'written under object locks; locks and versions cannot be seen from here';
   }
+}
+
+export function reportManifest({ manifest, since }: EnforcedManifest): ManifestReport {
+  const { n, evaluation, recipients, signers } = manifest;
+  return {
+    n,
+    since,
+    evaluation,
+    recipients: recipients.map(({ role, kid }) => ({ role, id: kid })),
+    signers: signers.map(({ role, name, pub }) => ({ role, name, id: parseSigningKeyText(pub).id })),
+  };
 }

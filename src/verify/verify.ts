@@ -13,7 +13,7 @@ import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts'
 import { Progress, type ProgressReport } from './progress.ts';
 import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
 import { judgeRivals } from './rivals.ts';
-import { describeStore, judge, type Report } from './report.ts';
+import { describeStore, judge, reportManifest, type Report } from './report.ts';
 import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
 import { LogTree } from './tree.ts';
@@ -211,6 +211,7 @@ class Run {
         segmentBytes: work?.stored.segments.bytes ?? 0,
       },
       coverage,
+      manifests: check?.keys.manifests.map(reportManifest) ?? [],
       findings: this.findings.list('finding'),
       unchecked,
       notes: this.findings.list('note'),

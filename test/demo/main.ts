@@ -181,8 +181,9 @@ const indent = (text: string): string => text.replaceAll(/^/gm, '    ');
 
 async function verify(place: Place, archive: string, expected: number): Promise<void> {
   const trust = join(place.directory, 'trust.json');
-  say(dim(`    holdfast verify ${pathToFileURL(archive).href} --trust ${trust}`));
-  const { code, output } = await holdfast('verify', pathToFileURL(archive).href, '--trust', trust);
+  const page = `${archive}-report.html`;
+  say(dim(`    holdfast verify ${pathToFileURL(archive).href} --trust ${trust} --report ${page}`));
+  const { code, output } = await holdfast('verify', pathToFileURL(archive).href, '--trust', trust, '--report', page);
   say(indent(output.trim()));
   say(`    exit code ${bold(String(code))}`);
   if (code !== expected) throw new Error(`verify ended with ${code}, expected ${expected}`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Guard } from '../services/guard.ts';
@@ -25,9 +25,12 @@ async function demo(name: string): Promise<Finished> {
   return { code, ...printed };
 }
 
-/** What the holder of the reader key saw of the week that the demo tells; the archive's own notes are of today. */
+/** What the holder of the reader key saw of the week that the demo tells; the archive's own notes are of today. Numbers follow the log's order. */
 const conversation = ({ stdout }: Finished): string[] =>
-  stdout.split('\n').filter((line) => /^ +2026-11-(?:1[6-9]|20) /.test(line));
+  stdout
+    .split('\n')
+    .filter((line) => /^ +2026-11-(?:1[6-9]|20) /.test(line))
+    .map((line) => line.replace(/ #\d+/, ''));
 
 describe('the demo', () => {
   it('captures a week, verifies it with 0 and a tampered copy with 1, and shows the same conversation every time', async () => {
@@ -35,6 +38,8 @@ describe('the demo', () => {
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect([...first.stdout.matchAll(/^ +exit code (\d)$/gm)].map(([, code]) => code)).toEqual(['0', '1']);
     expect(first.stdout).toMatch(/verify\/(?:pack|bytes)[a-z-]*/);
+    const pages = [...first.stdout.matchAll(/--report (\S+)/g)].map(([, file = '']) => readFileSync(file, 'utf8'));
+    expect(pages.map((page) => /class="verdict (\w+)"/.exec(page)?.[1])).toEqual(['verified', 'findings']);
     expect(first.stdout).toContain('npx holdfast up --config');
     expect(first.stdout).toContain('[deleted] Maybe we just reset it and say nothing?');
     expect(conversation(first).length).toBeGreaterThan(12);
