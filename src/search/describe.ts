@@ -3,6 +3,7 @@ import type { Content } from '../record/message.ts';
 import { standingReactions } from './fold.ts';
 import type { GapRow, Named, ShownLine } from './index-db.ts';
 import type { HeldFile, LineRecord, Mark, PersonId } from './line.ts';
+import { UTC, type LocalTime } from './local-time.ts';
 import { plainLine, plainLines } from './plain-text.ts';
 
 /** A line as people read it: who and when are the caller's to lay out. */
@@ -14,24 +15,21 @@ export interface DescribedLine {
   readonly below: readonly string[];
 }
 
-export function describeLine(shown: ShownLine): DescribedLine {
+export function describeLine(shown: ShownLine, zone: LocalTime = UTC): DescribedLine {
   const { line, people } = shown;
   const name = (person: PersonId | null): string =>
     person === null ? 'somebody' : plainLine(called(people.get(person)));
   const who = line.author === null ? '' : name(line.author);
   const [current] = line.versions.slice(-1);
   const said = current === undefined ? eventText(shown, name) : contentText(current.content, line.deleted !== null);
-  return { who, said, below: [...versionLines(shown), ...circumstances(shown, name)] };
+  return { who, said, below: [...versionLines(shown, zone), ...circumstances(shown, name, zone)] };
 }
 
 export function called(named: Named | undefined): string {
   return named?.name ?? named?.number ?? named?.id ?? 'somebody';
 }
 
-export function utc(timeMs: number): string {
-  const inRange = Number.isFinite(timeMs) && Math.abs(timeMs) < 8.64e15;
-  return inRange ? `${new Date(timeMs).toISOString().slice(0, 19).replace('T', ' ')}Z` : 'an unknown time';
-}
+export const utc = (timeMs: number): string => UTC.text(timeMs);
 
 function contentText(content: Content, isDeleted: boolean): string[] {
   const { quote, text, poll, expiresInSeconds } = content;
@@ -76,43 +74,43 @@ function otherContent(content: Content): string[] {
   ];
 }
 
-function versionLines({ line }: ShownLine): string[] {
+function versionLines({ line }: ShownLine, zone: LocalTime): string[] {
   const { versions, kind } = line;
   const before = versions.slice(0, -1).map(({ content, atMs }, index) => {
     const what = index === 0 && kind !== 'never-captured' ? 'first written' : 'edited';
-    return `${what} ${utc(atMs)}: ${plainLine(content.text ?? '(no text)')}`;
+    return `${what} ${zone.text(atMs)}: ${plainLine(content.text ?? '(no text)')}`;
   });
   const last = versions.at(-1);
   const isEdited = versions.length > 1 || (versions.length === 1 && kind === 'never-captured');
   const first =
     kind === 'never-captured' && versions.length > 0 ? ['the message as first sent was never captured'] : [];
-  return [...first, ...before, ...(isEdited && last !== undefined ? [`as edited ${utc(last.atMs)}`] : [])];
+  return [...first, ...before, ...(isEdited && last !== undefined ? [`as edited ${zone.text(last.atMs)}`] : [])];
 }
 
-function circumstances({ line }: ShownLine, name: (person: PersonId | null) => string): string[] {
+function circumstances({ line }: ShownLine, name: (person: PersonId | null) => string, zone: LocalTime): string[] {
   const { deleted, reactions, votes, receipts, marks, files, capturedBy, defects } = line;
   const standing = new Set(standingReactions(reactions));
   return [
     ...(deleted === null
       ? []
       : [
-          `deleted by ${deleted.by === 'admin' ? 'an admin, ' : ''}${name(deleted.person)} ${utc(deleted.atMs)}; kept here`,
+          `deleted by ${deleted.by === 'admin' ? 'an admin, ' : ''}${name(deleted.person)} ${zone.text(deleted.atMs)}; kept here`,
         ]),
     ...files.map(fileLine),
     ...reactions.map((reaction) => {
       const { person, emoji, removed, atMs } = reaction;
       const gone = removed ? 'took back ' : standing.has(reaction) ? '' : '(later changed) ';
-      return `reaction ${gone}${plainLine(emoji)} ${name(person)} ${utc(atMs)}`;
+      return `reaction ${gone}${plainLine(emoji)} ${name(person)} ${zone.text(atMs)}`;
     }),
     ...votes.map(({ person, options, atMs }) => {
       const chosen =
         options === null ? 'not known to this device' : options.map((option) => option + 1).join(', ') || 'nothing';
-      return `vote ${name(person)}: ${chosen} ${utc(atMs)}`;
+      return `vote ${name(person)}: ${chosen} ${zone.text(atMs)}`;
     }),
-    ...marks.map((mark) => markLine(mark, name)),
+    ...marks.map((mark) => markLine(mark, name, zone)),
     ...receipts.map(
       ({ person, state, atMs }) =>
-        `${state === 'read-here' ? 'read on another device of' : `${state} by`} ${name(person)} ${utc(atMs)}`,
+        `${state === 'read-here' ? 'read on another device of' : `${state} by`} ${name(person)} ${zone.text(atMs)}`,
     ),
     ...(capturedBy.length > 1
       ? [
@@ -137,7 +135,11 @@ function fileLine({ attachment, held }: HeldFile): string {
   return `file${of} ${what}: ${state}${caption === null || caption === undefined ? '' : `, “${plainLine(caption)}”`}`;
 }
 
-function markLine({ kind, person, atMs, detail }: Mark, name: (person: PersonId | null) => string): string {
+function markLine(
+  { kind, person, atMs, detail }: Mark,
+  name: (person: PersonId | null) => string,
+  zone: LocalTime,
+): string {
   if (kind === 'gap') return `the archive says something of this is missing: ${detail}`;
   const words = {
     pin: 'pinned by',
@@ -148,7 +150,7 @@ function markLine({ kind, person, atMs, detail }: Mark, name: (person: PersonId 
     'delete-for-me': 'removed on the own devices of',
     response: `response “${plainLine(detail)}” of`,
   } as const;
-  return `${words[kind]} ${name(person)} ${utc(atMs)}`;
+  return `${words[kind]} ${name(person)} ${zone.text(atMs)}`;
 }
 
 /** Lines that are no message. */
@@ -210,10 +212,11 @@ function clearLine(clear: LineRecord['clear'], defect: LineRecord['defect']): st
 }
 
 /** A gap as one line of a statement of completeness. */
-export function describeGap({ account, app, cause, scope, state, sinceMs, untilMs }: GapRow): string {
+export function describeGap(gap: GapRow, zone: LocalTime = UTC): string {
+  const { account, app, cause, scope, state, sinceMs, untilMs } = gap;
   const who = plainLine(account === null ? 'an account' : called(account));
-  const from = sinceMs === null ? 'an unknown time' : utc(sinceMs);
-  const to = untilMs === null ? (state === 'open' ? 'still open' : 'an unknown time') : utc(untilMs);
+  const from = sinceMs === null ? 'an unknown time' : zone.text(sinceMs);
+  const to = untilMs === null ? (state === 'open' ? 'still open' : 'an unknown time') : zone.text(untilMs);
   return `gap  ${app} ${who}: ${cause} (${scope}, ${state}), from ${from} to ${to}`;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { APPS } from '../record/vocabulary.ts';
+import type { LocalTime } from './local-time.ts';
 import type { QueryNode } from './query.ts';
 import { FEATURES } from './searchable.ts';
 import { parseSpan } from './query-time.ts';
@@ -35,7 +36,7 @@ export const KINDS = [
 ] as const;
 
 /** What a field makes of its value, or what it expected instead. */
-type FieldReader = (value: string) => QueryNode | { readonly expected: string };
+type FieldReader = (value: string, zone: LocalTime) => QueryNode | { readonly expected: string };
 
 const word = (value: string): string => value.replaceAll('-', '_');
 
@@ -48,8 +49,8 @@ function oneOf(prefix: string, values: readonly string[], also: Readonly<Record<
 }
 
 const span = (take: (from: number, before: number) => QueryNode): FieldReader => {
-  return (value) => {
-    const found = parseSpan(value);
+  return (value, zone) => {
+    const found = parseSpan(value, zone);
     return found === null
       ? {
           expected:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
+import { UTC, type LocalTime } from './local-time.ts';
 import { FIELDS } from './query-fields.ts';
 import type { Query, QueryNode } from './query.ts';
 import { askedWords } from './words.ts';
@@ -26,16 +27,16 @@ type Token =
     };
 
 /**
- * Reads a query: words that all must be there, `"phrases"`, `begin*`, `-not` or `NOT`, `OR`, parentheses, and fields such as
+ * Reads a query, its times as clocks in `zone` show them: words that all must be there, `"phrases"`, `begin*`, `-not` or `NOT`, `OR`, parentheses, and fields such as
  * `from:`. Throws `search/query`, which says at which character what was expected; it never repeats what was asked.
  */
-export function parseQuery(text: string): Query {
+export function parseQuery(text: string, zone: LocalTime = UTC): Query {
   if (text.length > MOST_CHARACTERS) {
     throw wrong(MOST_CHARACTERS, `at most ${MOST_CHARACTERS} characters`, String(text.length));
   }
   const tokens = [...tokensOf(text)];
   if (tokens.length > MOST_TERMS) throw wrong(0, `at most ${MOST_TERMS} terms`, String(tokens.length));
-  return { text, root: tokens.length === 1 ? null : new Parser(tokens).parse() };
+  return { text, root: tokens.length === 1 ? null : new Parser(tokens, zone).parse() };
 }
 
 function wrong(at: number, expected: string, got: string): Failure {
@@ -114,11 +115,13 @@ function fieldAt(text: string, at: number, found: RegExpExecArray): { token: Tok
 
 class Parser {
   readonly #tokens: readonly Token[];
+  readonly #zone: LocalTime;
   #next = 0;
   #depth = 0;
 
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly Token[], zone: LocalTime) {
     this.#tokens = tokens;
+    this.#zone = zone;
   }
 
   parse(): QueryNode {
@@ -162,7 +165,7 @@ class Parser {
       case 'term':
         return termNode(token);
       case 'field': {
-        const node = (FIELDS[token.name] as (typeof FIELDS)[string])(token.value);
+        const node = (FIELDS[token.name] as (typeof FIELDS)[string])(token.value, this.#zone);
         if ('expected' in node) throw wrong(token.valueAt, node.expected, 'another value');
         return node;
       }

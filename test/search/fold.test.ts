@@ -60,7 +60,7 @@ describe('a message', () => {
     expect(line.votes).toEqual([{ person: PEOPLE.ana, options: [1], atMs: at(2) }]);
     expect(line.receipts).toEqual([{ person: PEOPLE.ana, state: 'read', atMs: at(6) }]);
     expect(line.marks).toMatchObject([{ kind: 'pin', person: PEOPLE.cleo }]);
-    expect(line.files).toEqual([{ attachment: file, held: { size: 3, sha256: 'ab' } }]);
+    expect(line.files).toEqual([{ attachment: file, held: { size: 3, sha256: 'ab', leaf: 10 } }]);
     expect(line).toMatchObject({ kind: 'message', author: PEOPLE.ben, sentAtMs: at(0) });
   });
 
