@@ -19,6 +19,7 @@ import { ReadBack } from './read-back.ts';
 import { Receipts } from './receipts.ts';
 import { recover, type Recovered } from './recover.ts';
 import { Requests } from './requests.ts';
+import { Rounds, type Round, type SignedLog } from './rounds.ts';
 import { RetentionKeeper, type RetentionProgress } from './retention.ts';
 import { Schedules, type Schedule } from './schedule.ts';
 import { Sequencer, type FlushRhythm } from './sequencer.ts';
@@ -44,10 +45,21 @@ export interface ArchiverOptions {
   readonly windowLeaves?: number;
   /** Pause between requests while locks of earlier records are lengthened. */
   readonly retentionPauseMs?: number;
+  /** Work beside the log, which follows it at its own pace: tiles, witnesses, time stamps. */
+  readonly rounds?: (log: ArchivedLog) => readonly Round[];
   readonly clock: () => number;
   readonly events: ArchiverEvents;
   /** Called at most once, when an outcome is unknown: the process must end. */
   readonly onFatal: (error: unknown) => void;
+}
+
+/** What work beside the log needs of the archiver. */
+export interface ArchivedLog {
+  readonly store: ArchiveStore;
+  readonly origin: string;
+  readonly state: LogState;
+  readonly past: PastTree;
+  readonly schedules: Schedules;
 }
 
 /** What the archiver tells operators: counts and codes. */
@@ -59,7 +71,7 @@ export interface ArchiverEvents {
   readBack(leaves: number): void;
   /** Locks of earlier records are being lengthened to a schedule that was. */
   retention?(progress: RetentionProgress): void;
-  trouble(what: 'job' | 'reply' | 'receipt' | 'read-back' | 'retention', code: string): void;
+  trouble(what: 'job' | 'reply' | 'receipt' | 'read-back' | 'retention' | Round['name'], code: string): void;
 }
 
 /** Orders, packs, locks, signs and answers. One per log; a second one stands by, because creating a segment admits one winner. */
@@ -73,6 +85,7 @@ export class Archiver implements AsyncDisposable {
   readonly #sequencer: Sequencer;
   readonly #readBack: ReadBack;
   readonly #retention: RetentionKeeper;
+  readonly #rounds: Rounds;
   /** Batches of one stream are judged one after the other. */
   readonly #lanes = new Map<Hex128, Promise<void>>();
   readonly #closing = new AbortController();
@@ -89,9 +102,10 @@ export class Archiver implements AsyncDisposable {
     this.state = state;
     this.#readBack = new ReadBack(store, origin, options.readBackAfterMs, from);
     for (const segment of segments) this.#readBack.add(segment);
+    const past = new PastTree({ store, origin }, state);
     this.#receipts = new Receipts({
       state,
-      past: new PastTree({ store, origin }, state),
+      past,
       readBackLeaves: () => this.#readBack.leaves,
       reply: (to, reply) => this.#reply(to, reply),
       trouble: (code) => events.trouble('receipt', code),
@@ -104,6 +118,11 @@ export class Archiver implements AsyncDisposable {
       state,
       pauseMs: options.retentionPauseMs ?? RETENTION_PAUSE_MS,
       onProgress: (progress) => events.retention?.(progress),
+    });
+    this.#rounds = new Rounds({
+      rounds: options.rounds?.({ store, origin, state, past, schedules }) ?? [],
+      signed: () => this.#signedLog(),
+      trouble: (name, code) => events.trouble(name, code),
     });
     this.#sequencer = new Sequencer({
       store,
@@ -147,6 +166,11 @@ export class Archiver implements AsyncDisposable {
     const tickMs = Math.min(READ_BACK_TICK_MS, Math.max(readBackAfterMs, 100));
     this.#timer = setInterval(() => void this.readBack(), tickMs).unref();
     this.#keeping = this.#keepRetention();
+    this.#rounds.start();
+  }
+
+  #signedLog(): SignedLog | null {
+    return this.state.checkpoint === '' ? null : { ...this.state.signed(), root: this.state.window.root() };
   }
 
   /** While starting, the caller of `start` is told by its rejection. */
@@ -269,11 +293,16 @@ export class Archiver implements AsyncDisposable {
     await this.#receipts.settled();
   }
 
+  /** Does now what follows the log at its own pace. */
+  async runRounds(): Promise<void> {
+    await this.#rounds.runAll();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#closing.abort();
     await this.#sequencer.close();
-    await Promise.all([this.#reading, this.#keeping]);
+    await Promise.all([this.#reading, this.#keeping, this.#rounds[Symbol.asyncDispose]()]);
     await Promise.race([this.#receipts.settled(), sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 }

@@ -69,6 +69,11 @@ const archive = z
     readBackAfter: duration
       .prefault('1h')
       .describe('How long after writing a pack is read again, before spools may prune.'),
+    tilesEvery: duration
+      .prefault('1h')
+      .describe(
+        'How often the log is published as C2SP tiles, if it has grown; and once more when the archiver stops.',
+      ),
   })
   .describe('The archive.');
 

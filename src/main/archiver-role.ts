@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { Archiver, type ArchiverEvents } from '../archive/archiver.ts';
+import { Archiver, type ArchivedLog, type ArchiverEvents } from '../archive/archiver.ts';
+import type { Round } from '../archive/rounds.ts';
 import type { Schedule } from '../archive/schedule.ts';
 import type { ArchiveStore } from '../archive/store.ts';
+import { TilePublisher } from '../archive/tile-publisher.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { Failure } from '../base/failure.ts';
@@ -43,6 +45,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
     headsEveryMs: headsEvery,
     readBackAfterMs: readBackAfter,
+    rounds: (log) => roundsOf(config, log),
     clock: Date.now,
     events: archiverEvents(events),
     onFatal: running.fatal,
@@ -56,6 +59,17 @@ function assertLogKey({ trust }: Trusted, id: string, where: string): void {
     got: `key ${id}`,
     where,
   });
+}
+
+function roundsOf({ archive }: Config, { store, origin }: ArchivedLog): Round[] {
+  const tiles = new TilePublisher({ store, origin });
+  return [
+    {
+      name: 'tiles',
+      everyMs: archive.tilesEvery,
+      run: async (log, signal) => void (await tiles.publish(log, signal)),
+    },
+  ];
 }
 
 export function schedulesOf(config: Config): Schedule[] {

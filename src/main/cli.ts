@@ -13,6 +13,7 @@ import { explain } from '../cli/output.ts';
 import { registerRead } from '../cli/read.ts';
 import { registerSearch } from '../cli/search.ts';
 import { registerShow } from '../cli/show.ts';
+import { registerTiles } from '../cli/tiles.ts';
 import { registerUp } from '../cli/up.ts';
 import { registerVerify } from '../cli/verify.ts';
 import { VERSION } from './version.ts';
@@ -38,6 +39,7 @@ registerAccounts(program);
 registerRead(program);
 registerSearch(program);
 registerShow(program);
+registerTiles(program);
 registerVerify(program);
 
 try {

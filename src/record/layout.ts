@@ -43,6 +43,16 @@ export function checkpointKey(origin: string): string {
   return `${logPrefix(origin)}checkpoint`;
 }
 
+/** Tiles and entry bundles; a tile's own path (`tilePath`) comes behind the log's prefix. */
+export function tilePrefix(origin: string): string {
+  return `${logPrefix(origin)}tile/`;
+}
+
+/** The newest checkpoint for whose size all tiles are there. */
+export function tileCheckpointKey(origin: string): string {
+  return `${tilePrefix(origin)}checkpoint`;
+}
+
 export const MEDIA_PREFIX = 'media/';
 
 export function mediaKey(hash: string): string {

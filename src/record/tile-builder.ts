@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { FormatError } from './format-error.ts';
 import { HASH_BYTES, leafHash, type Hash } from './hash.ts';
-import { RangeBuilder } from './merkle.ts';
+import { RangeBuilder, type CompactRange } from './merkle.ts';
 import { tilePath, TILE_WIDTH, type TileRef } from './tiles.ts';
 
 /** A tile or entry bundle with its bytes. */
@@ -24,14 +24,13 @@ const MAX_ENTRY_BYTES = 0xffff;
 const ENTRIES = -1;
 
 /**
- * Makes the tiles and entry bundles of a growing tree, each once. Pure: what it gives follows from the entries alone, so tiles may be
- * thrown away and made again at any time. Holds one open tile of each level and one open bundle.
+ * Makes the tiles of a growing tree, each once, from its leaf hashes. Pure: what it gives follows from the leaves alone, so tiles may be
+ * thrown away and made again at any time. Holds one open tile of each level.
  */
-export class TileBuilder {
+export class TileLevels {
   #size: number;
   /** Hashes of the open tile, per level. */
   readonly #levels: Hash[][];
-  #entries: Uint8Array[] = [];
 
   /** Throws `format/tile` if `start` is no place between two tiles of level 0, or has other open tiles than that size. */
   constructor(start: TileStart = NO_TILES) {
@@ -49,47 +48,80 @@ export class TileBuilder {
     return this.#size;
   }
 
-  /** Appends an entry; returns the tiles that it completed. */
-  append(entry: Uint8Array): Tile[] {
-    this.#entries.push(entry);
+  /** Appends a leaf; returns the tiles that it completed, lowest level first. */
+  append(leaf: Hash): Tile[] {
     this.#size += 1;
     const made: Tile[] = [];
-    this.#push(0, leafHash(entry), made);
-    if (this.#entries.length === TILE_WIDTH) {
-      made.unshift(this.#tile(ENTRIES, this.#size / TILE_WIDTH - 1, encodeBundle(this.#entries), TILE_WIDTH));
-      this.#entries = [];
+    let hash = leaf;
+    for (let level = 0; ; level += 1) {
+      const hashes = (this.#levels[level] ??= []);
+      hashes.push(hash);
+      if (hashes.length < TILE_WIDTH) return made;
+      const index = this.#size / TILE_WIDTH ** (level + 1) - 1;
+      made.push(tileOf({ level, index, width: TILE_WIDTH }, Buffer.concat(hashes)));
+      this.#levels[level] = [];
+      hash = tileRoot(hashes);
     }
-    return made;
-  }
-
-  #push(level: number, hash: Hash, made: Tile[]): void {
-    const hashes = (this.#levels[level] ??= []);
-    hashes.push(hash);
-    if (hashes.length < TILE_WIDTH) return;
-    const index = this.#size / TILE_WIDTH ** (level + 1) - 1;
-    made.push(this.#tile(level, index, Buffer.concat(hashes), TILE_WIDTH));
-    this.#levels[level] = [];
-    this.#push(level + 1, tileRoot(hashes), made);
-  }
-
-  #tile(level: number, index: number, bytes: Buffer, width: number): Tile {
-    const ref = { level, index, width };
-    return { ref, path: tilePath(ref), bytes };
   }
 
   /** The partial tiles of the present size. */
   open(): Tile[] {
-    const made: Tile[] = [];
-    if (this.#entries.length > 0) {
-      const index = Math.floor(this.#size / TILE_WIDTH);
-      made.push(this.#tile(ENTRIES, index, encodeBundle(this.#entries), this.#entries.length));
-    }
-    for (const [level, hashes] of this.#levels.entries()) {
-      if (hashes.length === 0) continue;
+    return [...this.#levels.entries()].flatMap(([level, hashes]) => {
       const index = Math.floor(this.#size / TILE_WIDTH ** (level + 1));
-      made.push(this.#tile(level, index, Buffer.concat(hashes), hashes.length));
+      return hashes.length === 0 ? [] : tileOf({ level, index, width: hashes.length }, Buffer.concat(hashes));
+    });
+  }
+
+  /** The tree's compact range: the open tiles are all that a root needs. */
+  range(): CompactRange {
+    const builder = new RangeBuilder(0);
+    for (const [level, hashes] of [...this.#levels.entries()].toReversed()) {
+      for (const hash of hashes) {
+        const begin = builder.end;
+        builder.append({ begin, end: begin + TILE_WIDTH ** level, hashes: [hash] });
+      }
     }
-    return made;
+    return builder.range();
+  }
+}
+
+function tileOf(ref: TileRef, bytes: Buffer): Tile {
+  return { ref, path: tilePath(ref), bytes };
+}
+
+/** Tiles and entry bundles, from the entries. Holds the entries of the open bundle besides. */
+export class TileBuilder {
+  readonly #levels: TileLevels;
+  #entries: Uint8Array[] = [];
+
+  constructor(start: TileStart = NO_TILES) {
+    this.#levels = new TileLevels(start);
+  }
+
+  get size(): number {
+    return this.#levels.size;
+  }
+
+  /** Appends an entry; returns the bundle and the tiles that it completed. */
+  append(entry: Uint8Array): Tile[] {
+    this.#entries.push(entry);
+    const made = this.#levels.append(leafHash(entry));
+    if (this.#entries.length < TILE_WIDTH) return made;
+    const bundle = encodeBundle(this.#entries);
+    this.#entries = [];
+    return [tileOf({ level: ENTRIES, index: this.size / TILE_WIDTH - 1, width: TILE_WIDTH }, bundle), ...made];
+  }
+
+  /** The partial bundle and tiles of the present size. */
+  open(): Tile[] {
+    const width = this.#entries.length;
+    const index = Math.floor(this.size / TILE_WIDTH);
+    const bundles = width === 0 ? [] : [tileOf({ level: ENTRIES, index, width }, encodeBundle(this.#entries))];
+    return [...bundles, ...this.#levels.open()];
+  }
+
+  range(): CompactRange {
+    return this.#levels.range();
   }
 }
 

@@ -16,18 +16,30 @@ export async function readPublished(
   findings: Findings,
 ): Promise<Checkpoint | null> {
   const key = checkpointKey(log.name);
-  const current = await currentVersion(reader, key);
-  if (current === null) {
+  if ((await currentVersion(reader, key)) === null) {
     findings.add('verify/checkpoint-missing', { key }, 'a published checkpoint', 'none');
     return null;
   }
+  return openCurrent(reader, key, log, 'verify/checkpoint-unsigned', findings);
+}
+
+/** The newest version of a checkpoint object; null if there is none or, which `code` then says, none that the log key signed. */
+export async function openCurrent(
+  reader: ArchiveReader,
+  key: string,
+  log: NoteKey,
+  code: FindingCode,
+  findings: Findings,
+): Promise<Checkpoint | null> {
+  const current = await currentVersion(reader, key);
+  if (current === null) return null;
   if (current.size > MAX_NOTE_BYTES) {
-    findings.add('verify/checkpoint-unsigned', { key }, 'a signed note', `${current.size} bytes`);
+    findings.add(code, { key }, 'a signed note', `${current.size} bytes`);
     return null;
   }
   try {
     const bytes = await readWhole(reader, key, current.version, current.size);
-    return openNote(bytes.toString('utf8'), log, { code: 'verify/checkpoint-unsigned', key }, findings);
+    return openNote(bytes.toString('utf8'), log, { code, key }, findings);
   } catch (error) {
     if (!(error instanceof ReaderTrouble)) throw error;
     findings.add('verify/reader-failed', { key }, 'the object as listed', error.got);

@@ -21,6 +21,10 @@ export const CATALOGUE = {
   'verify/checkpoint-unsigned': ['finding', 'the published checkpoint is not one that the log key signed'],
   'verify/checkpoint-ahead': ['finding', 'the log key signed more leaves than there are'],
   'verify/checkpoint-root': ['finding', 'the published checkpoint has another root than the entries'],
+  'verify/tile-checkpoint-unsigned': ['finding', 'the checkpoint beside the tiles is not one that the log key signed'],
+  'verify/tile-other': ['finding', 'a published tile holds something else than the segments give'],
+  'verify/tile-ahead': ['finding', 'tiles are published for leaves that are not there'],
+  'verify/tile-missing': ['note', 'a tile is not there; it follows from the segments'],
   'verify/since-rollback': ['finding', 'the log is shorter than the checkpoint seen earlier'],
   'verify/since-fork': ['finding', 'the log has another root at the size of the checkpoint seen earlier'],
 

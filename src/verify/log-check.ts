@@ -22,6 +22,7 @@ import { judgeClock } from './stream-runs.ts';
 import { StreamBook } from './streams.ts';
 import type { Event, SegmentSummary } from './summary.ts';
 import type { Stored } from './survey.ts';
+import type { TileCheck } from './tiles.ts';
 import type { LogTree } from './tree.ts';
 
 const MOST_SKEW_MS = 5 * 60_000;
@@ -34,6 +35,7 @@ interface Parts {
   readonly pool: TaskPool;
   readonly payloads: PayloadCheck;
   readonly tree: LogTree;
+  readonly tiles: TileCheck;
   readonly windowIds: number | undefined;
 }
 
@@ -88,6 +90,7 @@ export class LogCheck {
     this.#epochs.apply(summary.epochs, at);
     const locks = [...(await this.#applyObjects(summary, at)), ...(await this.#applyEvents(summary, at))];
     this.#judgeTail(summary);
+    await this.#p.tiles.take(summary.first, summary.ids);
     await this.#p.payloads.segmentLock(summary.first, this.rules.neededForLog(locks, at));
     this.#count(summary);
   }

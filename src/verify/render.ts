@@ -42,6 +42,11 @@ function facts(report: Report): string[] {
     `payloads   ${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     `store      ${store.words}`,
   ];
+  if (report.tiles.size > 0) {
+    lines.push(
+      `tiles      ${report.tiles.compared} of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
+    );
+  }
   if (report.evaluation) {
     lines.push('keys       evaluation: one machine made all keys, so this proves nothing about who holds them');
   }

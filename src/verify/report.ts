@@ -27,6 +27,8 @@ export interface Report {
   /** Time of the newest segment. */
   readonly at: string;
   readonly store: StoreReport;
+  /** The C2SP tiles: for how many leaves they are published, and how many of them were compared with the log. */
+  readonly tiles: { readonly size: number; readonly compared: number };
   /** True where one machine made all keys: nobody can tell then who else has them. */
   readonly evaluation: boolean;
   /** False where packs and objects were checked by listing alone. */

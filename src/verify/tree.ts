@@ -6,10 +6,12 @@ import { EMPTY_RANGE, RangeBuilder, rangeLevels, rootOf, type CompactRange } fro
 export class LogTree {
   #builder = new RangeBuilder(EMPTY_RANGE);
   readonly #wanted: ReadonlySet<number>;
+  readonly #ascending: readonly number[];
   readonly #roots = new Map<number, string>([[0, EMPTY_ROOT.toString('hex')]]);
 
   constructor(wanted: Iterable<number>) {
     this.#wanted = new Set(wanted);
+    this.#ascending = [...this.#wanted].toSorted((a, b) => a - b);
   }
 
   get size(): number {
@@ -25,9 +27,20 @@ export class LogTree {
     return this.#roots.get(size) ?? null;
   }
 
-  /** Wanted sizes behind a leaf: a segment's summary must give the subtree hashes of those inside of it. */
-  wantedAfter(leaf: number): number[] {
-    return [...this.#wanted].filter((size) => size > leaf);
+  /** Wanted sizes between two leaves: the summary of a segment there must give the subtree hashes of those inside of it. */
+  wantedBetween(leaf: number, next: number): number[] {
+    let [begin, end] = [0, this.#ascending.length];
+    while (begin < end) {
+      const middle = (begin + end) >>> 1;
+      if ((this.#ascending[middle] as number) > leaf) end = middle;
+      else begin = middle + 1;
+    }
+    const sizes: number[] = [];
+    for (const size of this.#ascending.slice(begin)) {
+      if (size >= next) break;
+      sizes.push(size);
+    }
+    return sizes;
   }
 
   hasEdge(edge: readonly string[]): boolean {

@@ -16,6 +16,7 @@ import { judgeRivals } from './rivals.ts';
 import { describeStore, judge, reportManifest, type Report } from './report.ts';
 import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
+import { listTiles, noteMissingTiles, TileCheck, type StoredTiles } from './tiles.ts';
 import { LogTree } from './tree.ts';
 import { rereadForClaims, walkSegments, type WalkParts } from './walk.ts';
 
@@ -43,9 +44,10 @@ export async function verifyArchive(reader: ArchiveReader, trust: Trust, options
   await run.attempt(async () => {
     const since = run.openSince();
     const published = await readPublished(reader, trust.log, run.findings);
+    const tiles = await listTiles(reader, trust, run.findings);
     const stored = await surveyStore(reader, trust.origin, run.findings);
     if (!(await run.canRead(stored, since))) return;
-    await using work = run.begin(stored, [published, since]);
+    await using work = run.begin(stored, tiles, [published, tiles.checkpoint, since]);
     const start = await chooseStart(work, work.check, since);
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
@@ -63,6 +65,7 @@ const MOST_JOB_BYTES = 16 * 1024 * 1024;
 interface Work extends WalkParts, AsyncDisposable {
   readonly check: LogCheck;
   readonly payloads: PayloadCheck;
+  readonly tiles: TileCheck;
   readonly jobs: Jobs;
 }
 
@@ -131,7 +134,7 @@ class Run {
     return false;
   }
 
-  begin(stored: Stored, checkpoints: readonly (Checkpoint | null)[]): Work {
+  begin(stored: Stored, storedTiles: StoredTiles, checkpoints: readonly (Checkpoint | null)[]): Work {
     const { payloads: withBytes = true, windowIds } = this.#options;
     const [reader, trust, findings, progress] = [this.#reader, this.#trust, this.findings, this.#progress];
     const payloadBytes = withBytes ? stored.packs.bytes + stored.media.bytes : 0;
@@ -142,9 +145,11 @@ class Run {
     const { origin } = trust;
     const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, withBytes });
     const tree = new LogTree(checkpoints.flatMap((checkpoint) => checkpoint?.size ?? []));
-    const check = new LogCheck({ reader, trust, stored, findings, pool, payloads, tree, windowIds });
+    const tiles = new TileCheck({ reader, trust, findings, pool, jobs, withBytes }, storedTiles);
+    noteMissingTiles(storedTiles, origin, findings);
+    const check = new LogCheck({ reader, trust, stored, findings, pool, payloads, tree, tiles, windowIds });
     const parts: WalkParts = { reader, trust, stored, findings, pool, progress, tree };
-    this.#work = { ...parts, check, payloads, jobs, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
+    this.#work = { ...parts, check, payloads, tiles, jobs, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
     return this.#work;
   }
 
@@ -155,8 +160,9 @@ class Run {
 
   /** What can be judged only once the whole log was read. */
   async judgeEnd(work: Work, { start, hasEnd, published, since }: Reading): Promise<void> {
-    const { check, payloads, jobs, tree } = work;
+    const { check, payloads, tiles, jobs, tree } = work;
     this.#start = start;
+    await tiles.finish(tree, hasEnd);
     await jobs.settle();
     const isPartial = start > 0 || check.streams.hasUnread;
     const { origin } = this.#trust;
@@ -198,6 +204,7 @@ class Run {
       root: work?.tree.root() ?? '',
       at: check?.at ?? '',
       store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
+      tiles: { size: work?.tiles.size ?? 0, compared: work?.tiles.count ?? 0 },
       evaluation: check?.keys.isEvaluation ?? false,
       payloads,
       counts: {

@@ -112,7 +112,7 @@ async function* fetchedFrom(parts: WalkParts, start: number): AsyncGenerator<Fet
       const leaf = following.value;
       following = leaves.next();
       if (leaf < start) continue;
-      const fetch = startFetch(parts, leaf);
+      const fetch = startFetch(parts, leaf, following.done === true ? Infinity : following.value);
       held += fetch.size;
       ahead.push(fetch);
     }
@@ -127,10 +127,11 @@ async function* fetchedFrom(parts: WalkParts, start: number): AsyncGenerator<Fet
 function startFetch(
   parts: WalkParts,
   leaf: number,
+  next: number,
 ): { leaf: number; key: string; size: number; outcome: Promise<Fetched['outcome']> } {
   const key = segmentKey(parts.trust.origin, leaf);
   const { size, version } = parts.stored.segments.find(leafName(leaf)) ?? { size: 0, version: '' };
-  const outcome = readSegment(parts, leaf, { key, size, version }).catch((error: unknown) => {
+  const outcome = readSegment(parts, { leaf, next }, { key, size, version }).catch((error: unknown) => {
     if (error instanceof ReaderTrouble) return error;
     throw error;
   });
@@ -141,13 +142,13 @@ function startFetch(
 
 async function readSegment(
   { reader, trust, pool, progress, tree }: WalkParts,
-  leaf: number,
+  { leaf, next }: { leaf: number; next: number },
   { key, size, version }: { key: string; size: number; version: string },
 ): Promise<SegmentSummary | UnreadableSegment> {
   if (size > MAX_SEGMENT_BYTES) return { malformed: `${size} bytes instead of at most ${MAX_SEGMENT_BYTES}` };
   const bytes = await readWhole(reader, key, version, size);
   progress.addBytes(bytes.length);
-  return pool.run({ kind: 'segment', bytes, origin: trust.origin, cuts: tree.wantedAfter(leaf) });
+  return pool.run({ kind: 'segment', bytes, origin: trust.origin, cuts: tree.wantedBetween(leaf, next) });
 }
 
 /** A second reading, for what records say of others that were too far back to be remembered. */
