@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { createHash } from 'node:crypto';
+import { Failure } from '../../base/failure.ts';
+import { parseEntry, sealedPart } from '../../record/entry.ts';
+import type { BytesRef, Hex256 } from '../../record/entry-types.ts';
+import { FormatError } from '../../record/format-error.ts';
+import { leafHashHex } from '../../record/hash.ts';
+import { leafOfKey, mediaKey, segmentPrefix } from '../../record/layout.ts';
+import type { ObjectKey } from '../../record/message.ts';
+import { MAX_SEGMENT_BYTES, parseSegment, type Segment } from '../../record/segment.ts';
+import { ObjectError, openObject } from '../../seal/object.ts';
+import { listed, readWhole, ReaderTrouble, stateOf, streamed, type ArchiveReader } from '../../verify/reader.ts';
+
+/** A record of the log that names a sealed file. */
+export interface FileRecord {
+  readonly leaf: number;
+  readonly id: Hex256;
+  readonly object: ObjectKey;
+}
+
+/** Why a file that the log names cannot be given. */
+export type FileDefect = 'missing' | 'corrupt';
+
+/** The bytes of the file are not what the log says. */
+export class FileError extends Error {
+  override readonly name = 'FileError';
+  readonly defect: FileDefect;
+
+  constructor(defect: FileDefect) {
+    super(`file: ${defect}`);
+    this.defect = defect;
+  }
+}
+
+const SEGMENTS_KEPT = 4;
+
+interface Place {
+  readonly first: number;
+  readonly key: string;
+  readonly size: number;
+  readonly version: string;
+}
+
+/** Files of an archive, opened with the keys that their records hold. */
+export class ArchiveFiles {
+  readonly #reader: ArchiveReader;
+  readonly #origin: string;
+  #places: readonly Place[] = [];
+  #isListed = false;
+  readonly #segments = new Map<string, Segment>();
+
+  constructor(reader: ArchiveReader, origin: string) {
+    this.#reader = reader;
+    this.#origin = origin;
+  }
+
+  /**
+   * The plaintext of a file, piece by piece. Only at its end is it known to be whole: throws {@link FileError} if it is not, or not
+   * there; `export/archive-unread` if the store does not give what it lists.
+   */
+  async *open({ leaf, id, object }: FileRecord): AsyncGenerator<Buffer> {
+    const { h } = await this.#sealed(leaf, id);
+    const state = await this.#asked(mediaKey(h), () => stateOf(this.#reader, mediaKey(h), ''));
+    if (state === null) throw new FileError('missing');
+    const hash = createHash('sha256');
+    let left = object.size;
+    try {
+      for await (const chunk of openObject(keyOf(object), streamed(this.#reader, mediaKey(h), state.version))) {
+        const part = chunk.subarray(0, left);
+        left -= part.length;
+        hash.update(part);
+        // What stands behind the file's end is padding.
+        if (part.length > 0) yield part;
+      }
+    } catch (error) {
+      if (error instanceof ObjectError) throw new FileError('corrupt');
+      if (error instanceof ReaderTrouble) throw unread(error);
+      throw error;
+    }
+    if (left !== 0 || hash.digest('hex') !== object.sha256) throw new FileError('corrupt');
+  }
+
+  /** The object that a record's header names: of a record whose body is an object itself, the one behind that. */
+  async #sealed(leaf: number, id: Hex256): Promise<BytesRef> {
+    const segment = await this.#segmentOf(leaf);
+    const line = segment.entries[leaf - segment.head.first];
+    if (line === undefined || leafHashHex(line) !== id) throw new FileError('corrupt');
+    const entry = parseEntry(line.toString('latin1'));
+    const objects = sealedPart(entry) !== null && 'obj' in entry ? (entry.obj ?? []) : [];
+    const found = objects.at(-1);
+    if (found === undefined) throw new FileError('missing');
+    return found;
+  }
+
+  async #segmentOf(leaf: number): Promise<Segment> {
+    if (!this.#isListed) await this.#list();
+    const place = this.#places.findLast(({ first }) => first <= leaf);
+    if (place === undefined) throw new FileError('missing');
+    const known = this.#segments.get(place.key);
+    if (known !== undefined) return known;
+    const { key, version, size } = place;
+    const bytes = await this.#asked(key, () =>
+      readWhole(this.#reader, key, version, Math.min(size, MAX_SEGMENT_BYTES)),
+    );
+    const segment = parsed(bytes, key);
+    const [oldest] = this.#segments.keys();
+    if (this.#segments.size >= SEGMENTS_KEPT && oldest !== undefined) this.#segments.delete(oldest);
+    this.#segments.set(key, segment);
+    return segment;
+  }
+
+  async #list(): Promise<void> {
+    const places = new Map<string, Place>();
+    await this.#asked(segmentPrefix(this.#origin), async () => {
+      // Newest first within a key: the last one is the object.
+      for await (const { key, size, version, deleteMarker } of listed(this.#reader, segmentPrefix(this.#origin))) {
+        if (!deleteMarker) places.set(key, { first: leafOfKey(key), key, size, version });
+      }
+    });
+    this.#places = [...places.values()];
+    this.#isListed = true;
+  }
+
+  async #asked<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof ReaderTrouble) throw unread(error);
+      throw error instanceof Failure ? error : unread(new ReaderTrouble(key, 'an error of the store', error));
+    }
+  }
+}
+
+function keyOf({ key }: ObjectKey): Buffer {
+  const bytes = Buffer.from(key, 'hex');
+  if (bytes.length !== 32) throw new FileError('corrupt');
+  return bytes;
+}
+
+function parsed(bytes: Buffer, key: string): Segment {
+  try {
+    return parseSegment(bytes);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new Failure('search/log-broken', {
+      expected: 'a segment of the log',
+      got: cause.code,
+      where: key,
+      fix: 'stop; keep everything as it is; run `holdfast verify`',
+      cause,
+    });
+  }
+}
+
+function unread(cause: ReaderTrouble): Failure {
+  return new Failure('export/archive-unread', {
+    expected: 'what the archive listed',
+    got: cause.got,
+    where: cause.key,
+    fix: 'run the same command again: it goes on where it ended. If it stays, look at the store and at what this role may read',
+    cause,
+  });
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { GapRow } from '../search/index-db.ts';
+import type { IndexSnapshot } from '../search/snapshot.ts';
+import type { FileBook } from './files/file-book.ts';
+import type { Plan } from './plan.ts';
+import type { Staging } from './staging.ts';
+import type { Zone } from './zone.ts';
+
+/** What an export says of where it comes from. The same values give the same bytes. */
+export interface Provenance {
+  readonly origin: string;
+  /** Up to where the index was complete: leaves of the log, its root (hex), and the time of the last segment. */
+  readonly checkpoint: { readonly size: number; readonly root: string; readonly at: string };
+  readonly generator: string;
+  /** Records of the archive that could not be read, in the whole index. */
+  readonly unreadable: number;
+  readonly recordsInIndex: number;
+}
+
+/** How pages are numbered: `DOT0000001` and on. */
+export interface Bates {
+  readonly prefix: string;
+  readonly first: number;
+  /** The least number of digits. */
+  readonly digits: number;
+}
+
+/** Everything a format is rendered from. */
+export interface Rendering {
+  readonly provenance: Provenance;
+  readonly snapshot: IndexSnapshot;
+  readonly plan: Plan;
+  readonly zone: Zone;
+  readonly bates: Bates;
+  readonly files: FileBook;
+  readonly staging: Staging;
+  /** Gaps of the accounts concerned that touch the span. */
+  readonly gaps: readonly GapRow[];
+  /** Called for every line that a format has written. */
+  readonly onLine: () => void;
+}
