@@ -173,7 +173,9 @@ export const FAILURES = {
   'archive/behind-receipt': 'refuse',
 
   'search/archive-unread': 'retry',
+  'search/busy': 'retry',
   'search/foreign-archive': 'refuse',
+  'search/given-up': 'refuse',
   'search/index-exposed': 'refuse',
   'search/index-in-use': 'refuse',
   'search/index-missing': 'refuse',

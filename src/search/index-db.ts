@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Attachment, ObjectKey } from '../record/message.ts';
 import type { Hex256, RepackEntry } from '../record/entry-types.ts';
 import type { Line, LineKind, PersonId } from './line.ts';
 import type { LogPosition } from './log-cursor.ts';
@@ -17,8 +18,6 @@ export interface IndexState {
   readonly unreadable: number;
   /** Those of them whose bytes were missing or damaged: they are read as soon as the bytes are there. */
   readonly awaited: number;
-  /** Greater after each change of the index. */
-  readonly revision: number;
 }
 
 /** A record whose bytes were missing or damaged. */
@@ -94,8 +93,35 @@ export interface ShownLine {
   readonly members: readonly Named[] | null;
 }
 
+/** Lines of a conversation in order of time: the first `limit` behind line `after`, or the last `limit` in front of line `before`. */
+export type LineRequest =
+  | { readonly after: number | null; readonly before?: undefined; readonly limit: number }
+  | { readonly before: number; readonly after?: undefined; readonly limit: number };
+
 export interface LinePage {
   readonly lines: readonly ShownLine[];
+  /** To go on in the direction asked for; null where it ends. */
+  readonly next: number | null;
+  readonly state: IndexState;
+}
+
+/** A line by itself, and where it stands. */
+export interface FoundLine {
+  readonly conversation: Conversation | null;
+  readonly shown: ShownLine;
+  readonly state: IndexState;
+}
+
+/** A file whose bytes are in the archive: what was said of it, and what opens it. Holds a key: it never leaves the reader's process. */
+export interface FoundFile {
+  readonly attachment: Attachment;
+  readonly object: ObjectKey;
+  /** Hash of the sealed object, which names it in the archive. */
+  readonly sealed: Hex256;
+}
+
+export interface PeoplePage {
+  readonly people: readonly (Named & { readonly app: string; readonly names: readonly string[] })[];
   readonly next: number | null;
   readonly state: IndexState;
 }
@@ -130,7 +156,7 @@ export interface IndexDb extends AsyncDisposable {
   repacks(): Promise<readonly RepackEntry[]>;
   /**
    * Puts records that have become readable in the place of those that {@link awaited} named; MUST pass over any others. Afterwards the
-   * index MUST answer as if they had been readable at once.
+   * index MUST answer as if they had been readable at once, but for the order of lines of the same second, which is that of their coming.
    */
   mend(records: readonly ReadRecord[]): Promise<void>;
   /**
@@ -143,8 +169,16 @@ export interface IndexDb extends AsyncDisposable {
   conversations(): Promise<Conversation[]>;
   /** Those that a title, a name of the other side, the messenger's identifier or `#number` means. */
   conversationsCalled(value: string): Promise<number[]>;
-  /** Lines of one conversation in order of time, from behind line `after`. Throws `search/not-found`. */
-  lines(conversation: number, page: { readonly after: number | null; readonly limit: number }): Promise<LinePage>;
+  /** One of them. Throws `search/not-found`. */
+  conversation(id: number): Promise<Conversation>;
+  /** Lines of one conversation. Throws `search/not-found`. */
+  lines(conversation: number, page: LineRequest): Promise<LinePage>;
+  /** The line that the record of this leaf is part of; of several, the first. Throws `search/not-found`. */
+  line(leaf: number): Promise<FoundLine>;
+  /** The file whose key the record of this leaf holds. Throws `search/not-found`. */
+  file(leaf: number): Promise<FoundFile>;
+  /** Everybody known here, in the order they were first seen, from behind person `after`. */
+  people(page: { readonly after: number | null; readonly limit: number }): Promise<PeoplePage>;
   /** Gaps of the accounts that this conversation was captured from, or of all. */
   gaps(conversation: number | null): Promise<GapRow[]>;
 }

@@ -5,18 +5,24 @@ import type { RepackEntry } from '../record/entry-types.ts';
 import type {
   AwaitedRecord,
   Conversation,
+  FoundFile,
+  FoundLine,
   GapRow,
   HitPage,
   IndexDb,
   IndexState,
   LinePage,
+  LineRequest,
   PageRequest,
+  PeoplePage,
 } from './index-db.ts';
 import type { LogPosition } from './log-cursor.ts';
 import type { ReadRecord, ReadSegment } from './open-records.ts';
 import type { Query } from './query.ts';
 import { AwaitedRows } from './sqlite-awaited.ts';
-import { IndexReader } from './sqlite-reader.ts';
+import { Answering } from './sqlite-answering.ts';
+import { BrowseReader } from './sqlite-browse.ts';
+import { SearchReader, STILL_WANTED } from './sqlite-reader.ts';
 import { closeIndex, openForReading, openForWriting, prepareDirectory } from './sqlite-schema.ts';
 import { StateRows } from './sqlite-state.ts';
 import { RecordWriter } from './sqlite-writer.ts';
@@ -24,14 +30,18 @@ import { RecordWriter } from './sqlite-writer.ts';
 /** The index in one SQLite file (FTS5), in a directory that only its owner may enter. */
 export class SqliteIndex implements IndexDb {
   readonly #db: DatabaseSync;
-  readonly #reader: IndexReader;
+  readonly #search: SearchReader;
+  readonly #browse: BrowseReader;
   readonly #state: StateRows;
   readonly #awaited: AwaitedRows;
   #writer: RecordWriter | null;
 
-  private constructor(db: DatabaseSync, writes: boolean) {
+  private constructor(db: DatabaseSync, writes: boolean, stillWanted: (() => boolean) | null = null) {
     this.#db = db;
-    this.#reader = new IndexReader(db);
+    if (stillWanted !== null) db.function(STILL_WANTED, { directOnly: true }, () => giveUpUnless(stillWanted));
+    const answering = new Answering(db);
+    this.#search = new SearchReader(answering, stillWanted !== null);
+    this.#browse = new BrowseReader(answering);
     this.#state = new StateRows(db);
     this.#awaited = new AwaitedRows(db);
     this.#writer = writes ? new RecordWriter(db) : null;
@@ -42,11 +52,14 @@ export class SqliteIndex implements IndexDb {
     return new SqliteIndex(openForWriting(directory, rebuild), true);
   }
 
-  /** For any process that reads. Throws `search/index-missing`, `search/index-exposed`. */
-  static openForReading(directory: string): SqliteIndex {
+  /**
+   * For any process that reads. Throws `search/index-missing`, `search/index-exposed`. `stillWanted` is asked now and then while a
+   * search runs, which throws `search/given-up` once it says no.
+   */
+  static openForReading(directory: string, stillWanted: (() => boolean) | null = null): SqliteIndex {
     const db = openForReading(directory);
     prepareDirectory(directory);
-    return new SqliteIndex(db, false);
+    return new SqliteIndex(db, false, stillWanted);
   }
 
   async state(): Promise<IndexState | null> {
@@ -73,8 +86,8 @@ export class SqliteIndex implements IndexDb {
         for (const repack of segment.repacks ?? []) this.#awaited.addRepack(repack);
       }
       writer.lines.flush();
-      const [lines, revision] = [(before?.lines ?? 0) + writer.lines.added, (before?.revision ?? 0) + 1];
-      this.#state.write({ position, records, lines, unreadable, awaited, revision });
+      const lines = (before?.lines ?? 0) + writer.lines.added;
+      this.#state.write({ position, records, lines, unreadable, awaited });
       this.#db.exec('COMMIT');
     } catch (error) {
       throw this.#undone(error);
@@ -111,8 +124,8 @@ export class SqliteIndex implements IndexDb {
         if (record.defect === null) unreadable -= 1;
       }
       writer.lines.flush();
-      const [lines, revision] = [before.lines + writer.lines.added, before.revision + 1];
-      this.#state.write({ ...before, lines, unreadable, awaited, revision });
+      const lines = before.lines + writer.lines.added;
+      this.#state.write({ ...before, lines, unreadable, awaited });
       this.#db.exec('COMMIT');
     } catch (error) {
       throw this.#undone(error);
@@ -136,30 +149,51 @@ export class SqliteIndex implements IndexDb {
   }
 
   async search(query: Query, page: PageRequest): Promise<HitPage> {
-    return this.#reader.search(query, page);
+    return this.#search.search(query, page);
   }
 
   async count(query: Query): Promise<number> {
-    return this.#reader.count(query);
+    return this.#search.count(query);
   }
 
   async conversations(): Promise<Conversation[]> {
-    return this.#reader.conversations();
+    return this.#browse.conversations();
   }
 
   async conversationsCalled(value: string): Promise<number[]> {
-    return this.#reader.conversationsCalled(value);
+    return this.#browse.conversationsCalled(value);
   }
 
-  async lines(conversation: number, page: { after: number | null; limit: number }): Promise<LinePage> {
-    return this.#reader.lines(conversation, page);
+  async conversation(id: number): Promise<Conversation> {
+    return this.#browse.conversation(id);
+  }
+
+  async line(leaf: number): Promise<FoundLine> {
+    return this.#browse.line(leaf);
+  }
+
+  async file(leaf: number): Promise<FoundFile> {
+    return this.#browse.file(leaf);
+  }
+
+  async people(page: { after: number | null; limit: number }): Promise<PeoplePage> {
+    return this.#browse.people(page);
+  }
+
+  async lines(conversation: number, page: LineRequest): Promise<LinePage> {
+    return this.#browse.lines(conversation, page);
   }
 
   async gaps(conversation: number | null): Promise<GapRow[]> {
-    return this.#reader.gaps(conversation);
+    return this.#browse.gaps(conversation);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     closeIndex(this.#db);
   }
+}
+
+function giveUpUnless(stillWanted: () => boolean): number {
+  if (stillWanted()) return 1;
+  throw new Failure('search/given-up', { expected: 'somebody who waits for the answer', got: 'nobody' });
 }

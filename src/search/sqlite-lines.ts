@@ -50,7 +50,7 @@ export class LineWriter {
   readonly #fresh = new Map<number, LineRecord[]>();
   readonly #dirty = new Set<number>();
   readonly #unwritten = new Map<number, Unwritten>();
-  /** Greatest id given in this transaction, by the first of its second. */
+  /** Greatest id of an unwritten line, by the first of its second. */
   readonly #given = new Map<number, number>();
   /** Rows of conversations: who they are between never changes but by people becoming one. */
   readonly #pairs = new Map<number, Row>();
@@ -82,13 +82,23 @@ export class LineWriter {
   #freeId(atMs: number): number {
     let base = firstIdOf(atMs);
     for (;;) {
-      const last = this.#given.get(base) ?? this.#sql.lastOf.get(base, base + LINES_A_SECOND)?.['id'];
-      const free = last === undefined ? base : Number(last) + 1;
+      const last = Number(this.#sql.lastOf.get(base, base + LINES_A_SECOND)?.['id'] ?? base - 1);
+      const free = Math.max(last, this.#given.get(base) ?? 0) + 1;
       if (free < base + LINES_A_SECOND) {
         this.#given.set(base, free);
         return free;
       }
       base += LINES_A_SECOND;
+    }
+  }
+
+  /** An id is free again: which ids lines get must not depend on what was written when. */
+  #release(id: number): void {
+    const base = id - (id % LINES_A_SECOND);
+    if (this.#given.get(base) !== id) return;
+    this.#given.delete(base);
+    for (let before = id - 1; before >= base; before -= 1) {
+      if (this.#unwritten.has(before)) return void this.#given.set(base, before);
     }
   }
 
@@ -120,6 +130,7 @@ export class LineWriter {
     const id = this.#freeId(atMs);
     this.#sql.unword.run(line);
     this.#sql.moveLine.run(id, line);
+    this.#release(line);
     this.#movePartsTo(id, line);
     return id;
   }
@@ -157,6 +168,7 @@ export class LineWriter {
     const stood = (keepSecond ? first : second)?.['conversation'];
     this.place(kept, stood === undefined || stood === null ? null : Number(stood));
     this.#sql.drop.run(gone);
+    this.#release(gone);
     this.added -= 1;
     return kept;
   }
@@ -166,6 +178,7 @@ export class LineWriter {
     this.#sql.unword.run(line);
     this.#sql.dropParts.run(line);
     this.#sql.drop.run(line);
+    this.#release(line);
     this.#fresh.delete(line);
     this.#dirty.delete(line);
     this.added -= 1;

@@ -81,6 +81,13 @@ export class NameReader implements NameLookup {
     return { person: root, name: inForce(known.names, atMs), number: known.number, id: known.id };
   }
 
+  /** Every name a person had, in the order of their times. */
+  allNames(person: PersonId): string[] {
+    const root = this.root(person);
+    this.named(root, 0);
+    return [...new Set((this.#people.get(root)?.names ?? []).map(({ name }) => name))];
+  }
+
   /** What a conversation was called at a time: its title, or the other side of a direct one. */
   title(conversation: number, atMs: number): string {
     let titles = this.#titles.get(conversation);

@@ -8,6 +8,7 @@ export class StateRows {
   readonly #state: StatementSync;
   readonly #put: StatementSync;
   #known: IndexState | null = null;
+  #revisionRead = 0;
 
   constructor(db: DatabaseSync) {
     this.#revision = db.prepare("SELECT value FROM meta WHERE name = 'revision'");
@@ -19,14 +20,20 @@ export class StateRows {
   read(): IndexState | null {
     const revision = this.#revision.get()?.['value'];
     if (revision === undefined) return null;
-    if (this.#known?.revision !== Number(revision)) {
+    if (this.#known === null || this.#revisionRead !== Number(revision)) {
+      this.#revisionRead = Number(revision);
       this.#known = JSON.parse(String(this.#state.get()?.['value'])) as IndexState;
     }
     return this.#known;
   }
 
+  /** Another number after each change, as of the last {@link read}. */
+  get revision(): number {
+    return this.#revisionRead;
+  }
+
   write(state: IndexState): void {
-    this.#put.run('revision', String(state.revision));
+    this.#put.run('revision', String(Number(this.#revision.get()?.['value'] ?? 0) + 1));
     this.#put.run('state', JSON.stringify(state));
   }
 }

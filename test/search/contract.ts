@@ -255,5 +255,5 @@ export async function everything(db: IndexDb): Promise<unknown> {
     conversations.map(async ({ id }) => (await db.lines(id, { after: null, limit: 1000 })).lines),
   );
   const { hits } = await ask(db, '', { limit: 1000 });
-  return { conversations, pages, hits, gaps: await db.gaps(null), state: { ...(await db.state()), revision: 0 } };
+  return { conversations, pages, hits, gaps: await db.gaps(null), state: await db.state() };
 }
