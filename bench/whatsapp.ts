@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// What capture from WhatsApp costs beside the bare client, on the same emulator in one run: messages a second into a real spool, and
-// memory for each idle account. Run: node bench/whatsapp.ts
+// What capture from WhatsApp costs beside the bare client, on the same emulator in one run, in turns: messages a second into a real
+// spool, direct ones and those of groups, and memory for each idle account. Run: node bench/whatsapp.ts
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,9 +19,11 @@ import { StockClient } from '../test/emulators/whatsapp/stock-client.ts';
 import { trustEmulator } from '../test/emulators/whatsapp/trust.ts';
 import { RecordedEvents } from '../test/support/connector-events.ts';
 import { newSpoolKeys, SpoolFixture } from '../test/support/spool-fixture.ts';
-import { atLeast, atMost, noted, tell } from './figures.ts';
+import { atLeast, atMost, median, noted, tell, type Figure } from './figures.ts';
 
-const MESSAGES = 4000;
+const ROUNDS = 5;
+/** The bare client needs ten times as long for those of groups. */
+const MESSAGES = { direct: 1200, group: 300 };
 const IDLE = 200;
 const FIRST = 20;
 const BOB = '15550002222';
@@ -57,30 +59,56 @@ async function capture(own: readonly string[]): Promise<() => Promise<void>> {
   };
 }
 
+type Kind = keyof typeof MESSAGES;
+
 interface Rate {
   readonly perSecond: number;
-  /** Of processor time of this process; the emulator has its own. */
-  readonly perCpuSecond: number;
+  /** Processor time of this process for each message; the emulator has its own. */
+  readonly ms: number;
 }
 
-async function burst(from: WhatsAppEmulator, number: string): Promise<Rate> {
-  const send = async (count: number): Promise<void> => {
-    await from.prepareBurst({ to: number, from: [BOB], count });
-    const startMs = performance.now();
-    const cpu = process.cpuUsage();
-    await from.release(number);
-    await from.drained(number);
-    const used = process.cpuUsage(cpu);
-    rate = {
-      perSecond: (count / (performance.now() - startMs)) * 1000,
-      perCpuSecond: (count / (used.user + used.system)) * 1e6,
-    };
+async function burst(from: WhatsAppEmulator, number: string, chat: string | null, count: number): Promise<Rate> {
+  await from.prepareBurst({ to: number, from: [BOB], count, ...(chat === null ? {} : { chat }) });
+  const startMs = performance.now();
+  const cpu = process.cpuUsage();
+  await from.release(number);
+  await from.drained(number);
+  const used = process.cpuUsage(cpu);
+  return {
+    perSecond: (count / (performance.now() - startMs)) * 1000,
+    ms: (used.user + used.system) / count / 1000,
   };
-  let rate: Rate = { perSecond: 0, perCpuSecond: 0 };
-  // The first ones warm up.
-  await send(MESSAGES / 4);
-  await send(MESSAGES);
-  return rate;
+}
+
+/** In turns, after a round that warms up: what else the machine does falls on both alike. */
+async function compared(kind: Kind, bareNumber: string, ownNumber: string): Promise<Figure[]> {
+  // A group each: a sender's chain counts on for all who read it.
+  const chatOf = async (number: string): Promise<string | null> =>
+    kind === 'group' ? await emulator.addGroup({ subject: 'Plans', members: [BOB, number] }) : null;
+  const [bareChat, ownChat] = [await chatOf(bareNumber), await chatOf(ownNumber)];
+  const rounds: { readonly alone: Rate; readonly captured: Rate }[] = [];
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const alone = await burst(emulator, bareNumber, bareChat, MESSAGES[kind]);
+    const captured = await burst(emulator, ownNumber, ownChat, MESSAGES[kind]);
+    if (round > 0) rounds.push({ alone, captured });
+  }
+  const shown = (of: (round: (typeof rounds)[number]) => Rate): string =>
+    `${median(rounds.map((round) => of(round).perSecond)).toFixed(0)}/s by the clock, ` +
+    `${median(rounds.map((round) => of(round).ms)).toFixed(2)} ms of processor time each`;
+  const ratio = median(rounds.map(({ alone, captured }) => alone.ms / captured.ms));
+  const perCore = 1000 / median(rounds.map(({ captured }) => captured.ms));
+  return [
+    noted(
+      `${kind}: the client alone`,
+      shown(({ alone }) => alone),
+    ),
+    noted(
+      `${kind}: captured into the spool`,
+      shown(({ captured }) => captured),
+    ),
+    noted(`${kind}: speed beside the client alone, by processor time`, ratio.toFixed(2)),
+    atLeast(`${kind}: decrypted and spooled, messages a second of one core`, perCore, 1000, perCore.toFixed(0)),
+  ];
 }
 
 setFlagsFromString('--expose-gc');
@@ -104,23 +132,11 @@ await endOthers();
 
 const stock = new StockClient({ url: emulator.url, state: await emulator.linkReady(bare) });
 await stock.opened();
-const alone = await burst(emulator, bare);
-await stock.end();
 await capture([busy]);
-const captured = await burst(emulator, busy);
-const added = 1 / (1 / captured.perCpuSecond - 1 / alone.perCpuSecond);
-
-const shown = ({ perSecond, perCpuSecond }: Rate): string =>
-  `${perSecond.toFixed(0)}/s, ${perCpuSecond.toFixed(0)} a second of one core`;
-tell([
-  noted('the client alone', shown(alone)),
-  noted(
-    'captured into the spool',
-    `${shown(captured)}, ratio ${(captured.perCpuSecond / alone.perCpuSecond).toFixed(2)}`,
-  ),
-  atLeast('what capture adds to the client, messages a second of one core', added, 1000, added.toFixed(0)),
-  atMost(`MiB for each more idle account, ${idle.length} in one process`, each, 3),
-]);
+const direct = await compared('direct', bare, busy);
+const group = await compared('group', bare, busy);
+await stock.end();
+tell([...direct, ...group, atMost(`MiB for each more idle account, ${idle.length} in one process`, each, 3)]);
 rmSync(directory, { recursive: true, force: true });
 await emulator[Symbol.asyncDispose]();
 // Sessions go on for ever, and are not what is measured.

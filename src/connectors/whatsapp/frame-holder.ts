@@ -7,9 +7,20 @@ export interface RawSocket {
   terminate(): void;
 }
 
+/** The stream below it, in a member that its types do not show. */
+interface Corkable {
+  cork(): void;
+  uncork(): void;
+}
+
 /** The client keeps it in a member that its types do not show; null before it connects and after it is closed. */
 export function rawSocketOf(socket: ClientSocket): RawSocket | null {
   return (socket as unknown as { readonly socket?: RawSocket | null }).socket ?? null;
+}
+
+interface Held {
+  readonly data: Uint8Array | string;
+  readonly wait: Promise<void> | null;
 }
 
 /**
@@ -19,15 +30,30 @@ export function rawSocketOf(socket: ClientSocket): RawSocket | null {
  */
 export function holdFrames(raw: RawSocket, durable: () => Promise<void> | null): void {
   const send = raw.send.bind(raw);
-  let last: Promise<void> | null = null;
+  const held: Held[] = [];
+  let isReleasing = false;
+  const release = async (): Promise<void> => {
+    for (let next = held.shift(); next !== undefined; next = held.shift()) {
+      await next.wait;
+      inOnePacket(raw, () => send(next.data));
+    }
+    isReleasing = false;
+  };
   raw.send = (data, sent) => {
     const wait = durable();
-    if (wait === null && last === null) return send(data, sent);
-    const turn = Promise.all([last, wait]).then(() => {
-      if (last === turn) last = null;
-      send(data);
-    });
-    last = turn;
+    if (wait === null && !isReleasing) return send(data, sent);
+    held.push({ data, wait });
     sent?.();
+    if (isReleasing) return;
+    isReleasing = true;
+    void release();
   };
+}
+
+/** What became durable together is answered together: all frames of one turn are one write to the network. */
+function inOnePacket(raw: RawSocket, send: () => void): void {
+  const stream = (raw as { readonly _socket?: Corkable | null })._socket;
+  stream?.cork();
+  send();
+  if (stream !== null && stream !== undefined) setImmediate(() => stream.uncork());
 }

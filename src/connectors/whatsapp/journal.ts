@@ -11,6 +11,7 @@ import {
 } from '@whiskeysockets/baileys';
 import type { SessionChange } from '../connector.ts';
 import type { Credentials } from './credentials.ts';
+import { GroupReader } from './group-cipher.ts';
 import { JOURNAL, type JournalRow } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
 import type { Learnt, Meaning } from './meaning.ts';
@@ -54,15 +55,20 @@ const EMPTY_MESSAGE = Buffer.from([1]);
 export function journalling(parts: JournalParts): SocketConfig['makeSignalRepository'] {
   return (auth, logger, lookUp) => {
     const repository = silenced(DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, logger, gently(lookUp)));
-    const journal = new Journal(parts, auth.keys as SignalKeyStoreWithTransaction);
+    const keys = auth.keys as SignalKeyStoreWithTransaction;
+    const journal = new Journal(parts, keys);
+    const groups = new GroupReader(keys, (jid) => repository.jidToSignalProtocolAddress(jid));
     // The same keys of transactions as inside: a nested transaction takes no lock of its own.
     return {
       ...repository,
       decryptMessage: (options) =>
         journal.through(options.jid, `${options.jid}`, options.ciphertext, () => repository.decryptMessage(options)),
       decryptGroupMessage: (options) =>
-        journal.through(options.group, `${options.group} ${options.authorJid}`, options.msg, () =>
-          repository.decryptGroupMessage(options),
+        journal.through(
+          options.group,
+          `${options.group} ${options.authorJid}`,
+          options.msg,
+          async () => (await groups.read(options)) ?? (await repository.decryptGroupMessage(options)),
         ),
     } satisfies Repository;
   };

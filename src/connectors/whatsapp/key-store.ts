@@ -24,6 +24,10 @@ const KINDS: Readonly<Record<keyof SignalDataTypeMap, string>> = {
   'identity-key': 'identity',
 };
 
+/** What every message needs again. They are texts, or bytes that nobody changes. */
+const KEPT: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>(['session', 'sender-key', 'lid-mapping']);
+const MOST_KEPT = 64;
+
 /** What was captured, put into the client's own transaction, so that it becomes durable with the ratchet that moved for it. */
 export interface JournalRow {
   readonly captures: readonly Capture[];
@@ -56,6 +60,8 @@ export interface KeyStoreParts {
  */
 export class SpoolKeyStore implements SignalKeyStore {
   readonly #parts: KeyStoreParts;
+  /** Latest entries as the client knows them: one connection is the only one that writes. The oldest goes first. */
+  readonly #kept = new Map<string, unknown>();
 
   constructor(parts: KeyStoreParts) {
     this.#parts = parts;
@@ -65,8 +71,8 @@ export class SpoolKeyStore implements SignalKeyStore {
     const found: Record<string, SignalDataTypeMap[T]> = {};
     try {
       for (const id of ids) {
-        const bytes = this.#parts.read(keyName(this.#parts.sink, type, id));
-        if (bytes !== null) found[id] = decodeKey(type, bytes);
+        const value = this.#read(type, id);
+        if (value !== null) found[id] = value;
       }
     } catch (error) {
       this.#parts.onUnreadable(error);
@@ -79,11 +85,31 @@ export class SpoolKeyStore implements SignalKeyStore {
     const changes = data as KeyChanges;
     const rows = Object.values(changes[JOURNAL] ?? {}) as JournalRow[];
     const { captures, session } = this.#parts.also(changes);
+    for (const type of KEPT) for (const [id, value] of Object.entries(changes[type] ?? {})) this.#keep(type, id, value);
     this.#parts.enter(
       [...rows.flatMap((row) => row.captures), ...captures],
       [...rows.flatMap((row) => row.session), ...keyChanges(this.#parts.sink, changes), ...session],
       () => rows.forEach(({ onDurable }) => onDurable()),
     );
+  }
+
+  #read<T extends keyof SignalDataTypeMap>(type: T, id: string): SignalDataTypeMap[T] | null {
+    const kept = this.#kept.get(`${type} ${id}`) as SignalDataTypeMap[T] | undefined;
+    if (kept !== undefined) return kept;
+    const bytes = this.#parts.read(keyName(this.#parts.sink, type, id));
+    if (bytes === null) return null;
+    const value = decodeKey(type, bytes);
+    if (KEPT.has(type)) this.#keep(type, id, value);
+    return value;
+  }
+
+  #keep(type: string, id: string, value: unknown): void {
+    const name = `${type} ${id}`;
+    this.#kept.delete(name);
+    if (value === null || value === undefined) return;
+    this.#kept.set(name, value);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest);
   }
 }
 
@@ -91,7 +117,7 @@ export function keyChanges(sink: AccountSink, changes: KeyChanges): SessionChang
   return (Object.keys(KINDS) as (keyof SignalDataTypeMap)[]).flatMap((type) =>
     Object.entries(changes[type] ?? {}).map(([id, value]) => ({
       name: keyName(sink, type, id),
-      value: value === null || value === undefined ? null : encodeKey(value),
+      value: value === null || value === undefined ? null : encodeKey(type, value),
     })),
   );
 }
@@ -101,12 +127,14 @@ export function keyName(sink: AccountSink, type: keyof SignalDataTypeMap, id: st
   return `key/${sink.tagOf({ chat: '', sender: '', id, kind: `key ${KINDS[type]}`, revision: '' })}`;
 }
 
-function encodeKey(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value, BufferJSON.replacer));
+/** Sessions hold texts and numbers only: looking for bytes in them takes most of the time. */
+function encodeKey(type: keyof SignalDataTypeMap, value: unknown): Uint8Array {
+  return Buffer.from(type === 'session' ? JSON.stringify(value) : JSON.stringify(value, BufferJSON.replacer));
 }
 
 export function decodeKey<T extends keyof SignalDataTypeMap>(type: T, bytes: Uint8Array): SignalDataTypeMap[T] {
-  const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'), BufferJSON.reviver);
+  const text = Buffer.from(bytes).toString('utf8');
+  const value: unknown = type === 'session' ? JSON.parse(text) : JSON.parse(text, BufferJSON.reviver);
   const revived = type === 'app-state-sync-key' ? proto.Message.AppStateSyncKeyData.fromObject(value as object) : value;
   return revived as SignalDataTypeMap[T];
 }

@@ -55,6 +55,8 @@ export interface MeaningParts {
 export class Meaning {
   readonly #parts: MeaningParts;
   readonly #context: Context;
+  /** Asked for again and again while one thing is understood. */
+  readonly #counterparts = new Map<string, string | null>();
 
   constructor(parts: MeaningParts) {
     this.#parts = parts;
@@ -63,7 +65,13 @@ export class Meaning {
       get own() {
         return parts.own();
       },
-      counterpart: (jid) => this.#counterpart(jid),
+      counterpart: (jid) => {
+        const known = this.#counterparts.get(jid);
+        if (known !== undefined) return known;
+        const found = this.#counterpart(jid);
+        this.#counterparts.set(jid, found);
+        return found;
+      },
       recall: (of) => parts.lane.session(`memory/${sink.tagOf(of)}`),
     };
   }
@@ -131,6 +139,7 @@ export class Meaning {
   #learn(found: readonly Understood[], failure?: Unread, via: Via = 'socket'): Learnt {
     const { lane, followUps } = this.#parts;
     const { nowMs, sink } = lane;
+    this.#counterparts.clear();
     const captures = found.flatMap((one): Capture[] => [contentCapture(one, via, nowMs), ...this.#gaps(one, failure)]);
     const session = found.flatMap((one) => [
       ...one.memory.map(({ of, value }) => ({ name: `memory/${sink.tagOf(of)}` satisfies StateName, value })),

@@ -101,7 +101,7 @@ export class Pipeline {
     const { lane, fence } = this.#parts;
     try {
       const captures = group.flatMap((unit) => unit.captures);
-      const session = group.flatMap((unit) => unit.session);
+      const session = latest(group.flatMap((unit) => unit.session));
       if (captures.length + session.length > 0) await lane.deliver(captures, session, fence);
       return true;
     } catch (error) {
@@ -119,6 +119,11 @@ export class Pipeline {
     unit.onDurable();
     unit.durable.resolve();
   }
+}
+
+/** A ratchet that moved for each of many messages is written once. */
+function latest(changes: readonly SessionChange[]): SessionChange[] {
+  return [...new Map(changes.map((change) => [change.name, change])).values()];
 }
 
 function sizeOf({ captures, session }: Unit): number {

@@ -33,9 +33,12 @@ function makePipeline(mostWaitingBytes = 1_000_000): {
   return { sink, fence, lane, pipeline, full: () => full };
 }
 
-const change = (text: string): { captures: []; session: { name: string; value: Buffer }[]; onDurable: () => void } => ({
+const change = (
+  text: string,
+  name = 'creds',
+): { captures: []; session: { name: string; value: Buffer }[]; onDurable: () => void } => ({
   captures: [],
-  session: [{ name: 'creds', value: Buffer.from(text) }],
+  session: [{ name, value: Buffer.from(text) }],
   onDurable: () => undefined,
 });
 
@@ -65,10 +68,27 @@ describe('a pipeline', () => {
       if (left-- > 0) throw new Failure('spool/no-stream', { expected: 'a stream', got: 'none' });
       deliveries.push(session.map(({ value }) => String(value)));
     };
-    const all = ['1', '2', '3', '4'].map((text) => pipeline.enter(change(text)));
+    const all = ['1', '2', '3', '4'].map((text) => pipeline.enter(change(text, `key/${text}`)));
     await Promise.all(all);
     expect(deliveries.flat()).toEqual(['1', '2', '3', '4']);
-    expect(sink.session('creds')?.toString()).toBe('4');
+    expect(sink.session('key/4')?.toString()).toBe('4');
+  });
+
+  test('writes a state that changed often while it waited once, as it was last', async () => {
+    const { pipeline, sink } = makePipeline();
+    const held = Promise.withResolvers<void>();
+    const deliveries: string[][] = [];
+    sink.obstacle = async (_captures, session) => {
+      deliveries.push(session.map(({ value }) => String(value)));
+      await held.promise;
+    };
+    const first = pipeline.enter(change('1'));
+    await eventually(() => deliveries.length).toBe(1);
+    const others = ['2', '3', '4'].map((text) => pipeline.enter(change(text)));
+    expect(pipeline.pending('creds')?.toString()).toBe('4');
+    held.resolve();
+    await Promise.all([first, ...others]);
+    expect([deliveries, sink.session('creds')?.toString()]).toEqual([[['1'], ['4']], '4']);
   });
 
   test('ends with its fence: nothing of what waits is delivered later, and nobody is told that it is', async () => {
@@ -137,5 +157,7 @@ describe('frames', () => {
     expect([sent, told]).toEqual([['1'], ['2', '3', '4']]);
     first.resolve();
     await eventually(() => sent).toEqual(['1', '2', '3', '4']);
+    send('5');
+    expect(sent.at(-1)).toBe('5');
   });
 });
