@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../support/archive-fixture.ts';
+import type { MemoryArchive } from '../verify/memory-archive.ts';
+import { codesOf, notesOf, smallArchive, verify } from '../verify/subject.ts';
+import { CORPUS, type Tampering } from './corpus.ts';
+import { argumentsFor, runVerifyPy, SecondVerifier } from './second-verifier.ts';
+import { toBucket } from './versions.ts';
+
+/** On a busy machine each of some 160 archives is written to a disk that others use. */
+const TIMEOUT_MS = 300_000;
+
+/** What a verifier said. Numbers of findings are left out: the verifiers may stop at different places. */
+interface Said {
+  readonly exitCode: number;
+  /** Findings, and what was not checked. */
+  readonly codes: readonly string[];
+  readonly notes: readonly string[];
+}
+
+describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
+  let inFolder: MemoryArchive;
+  let inBucket: MemoryArchive;
+  let second: SecondVerifier;
+
+  beforeAll(async () => {
+    second = new SecondVerifier();
+    inFolder = await smallArchive();
+    inBucket = inFolder.clone();
+    toBucket(inBucket);
+    inFolder.abilities = { versions: false, locks: false };
+  });
+  afterAll(() => second[Symbol.dispose]());
+
+  async function saidByFirst(archive: MemoryArchive, since?: string): Promise<Said> {
+    const report = await verify(archive, since === undefined ? {} : { since });
+    return { exitCode: report.exitCode, codes: codesOf(report).toSorted(), notes: notesOf(report).toSorted() };
+  }
+
+  async function saidBySecond(archive: MemoryArchive, folder: string, since?: string): Promise<Said> {
+    const { exitCode, findings, unchecked, notes } = await second.verify(await argumentsFor(archive, folder, since));
+    const codes = (found: typeof findings): string[] => found.map(({ code }) => code).toSorted();
+    return { exitCode, codes: codes([...findings, ...unchecked]), notes: codes(notes) };
+  }
+
+  /** What is wrong with what the verifiers said of an item; null if nothing. */
+  async function judge(item: Tampering, bucket: boolean, folder: string): Promise<object | null> {
+    const clean = bucket ? inBucket : inFolder;
+    const archive = clean.clone();
+    item.change(archive);
+    const since = item.since?.(clean);
+    const [first, other] = [await saidByFirst(archive, since), await saidBySecond(archive, folder, since)];
+    const { codes, notes } = { notes: first.notes, ...item };
+    const expected: Said = { exitCode: first.exitCode, codes: codes.toSorted(), notes: notes.toSorted() };
+    const agreed = [first, other].every((said) => JSON.stringify(said) === JSON.stringify(expected));
+    return agreed ? null : { kind: item.kind, expected, first, second: other };
+  }
+
+  test('has at least 60 kinds, each named once', () => {
+    const kinds = CORPUS.flatMap(({ title, items }) => items.map(({ kind }) => `${title}: ${kind}`));
+    expect(new Set(kinds).size).toBe(kinds.length);
+    expect(kinds.length).toBeGreaterThanOrEqual(60);
+  });
+
+  test('clean archives yield nothing, in a folder and in a bucket, from either verifier', async () => {
+    await using folder = await temporaryFolder();
+    const nothing: Said = { exitCode: 0, codes: [], notes: [] };
+    for (const [n, archive] of [inFolder, inBucket].entries()) {
+      expect(await saidByFirst(archive)).toEqual(nothing);
+      expect(await saidBySecond(archive, join(folder.path, String(n)))).toEqual(nothing);
+    }
+  });
+
+  test.each(CORPUS)('$title: exactly its codes, and both verifiers agree', async ({ items, bucket }) => {
+    await using folder = await temporaryFolder();
+    const wrong: object[] = [];
+    for (const [n, item] of items.entries()) {
+      const fault = await judge(item, bucket, join(folder.path, String(n)));
+      if (fault !== null) wrong.push(fault);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('the second verifier’s command ends with 0, 1 or 2 and says its verdict first', async () => {
+    await using folder = await temporaryFolder();
+    const args = (await argumentsFor(inFolder, folder.path)).filter((word) => word !== '--json');
+    expect(await runVerifyPy(args)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^verified\n/),
+      stderr: '',
+    });
+    const copy = inFolder.clone();
+    copy.remove(copy.key('/pack/', 0));
+    await using other = await temporaryFolder();
+    const found = await runVerifyPy((await argumentsFor(copy, other.path)).filter((word) => word !== '--json'));
+    expect(found).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^1 finding\n[^]*verify\/pack-missing/),
+      stderr: '',
+    });
+    const nowhere = await runVerifyPy([join(folder.path, 'none'), ...args.slice(1)]);
+    expect(nowhere).toMatchObject({ code: 2, stdout: expect.stringMatching(/^could not check\n/), stderr: '' });
+  });
+});

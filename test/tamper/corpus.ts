@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { FindingCode } from '../../src/verify/findings.ts';
+import type { MemoryArchive } from '../verify/memory-archive.ts';
+import { BEATS } from './beats.ts';
+import { BYTES } from './bytes.ts';
+import { BATCHES, ENTRIES } from './entries.ts';
+import { HEADS } from './heads.ts';
+import { HISTORY } from './history.ts';
+import { KEYS, RULES } from './keys.ts';
+import { NOTED } from './noted.ts';
+import { PACKS } from './packs.ts';
+import { APPROVALS, ROLES } from './roles.ts';
+import { relogged, type ArchiveRow } from './row.ts';
+import { SEGMENTS } from './segments.ts';
+import { STREAMS } from './streams.ts';
+import { LOCKS, VERSIONS } from './versions.ts';
+
+/** One change to a clean archive, and exactly what it must yield. */
+export interface Tampering {
+  readonly kind: string;
+  readonly change: (archive: MemoryArchive) => void;
+  /** Findings, and what could not be checked. */
+  readonly codes: readonly FindingCode[];
+  /** Where the item is about them; otherwise both verifiers must agree on them. */
+  readonly notes?: readonly FindingCode[];
+  /** A checkpoint that the auditor kept from the archive before the change. */
+  readonly since?: (clean: MemoryArchive) => string;
+}
+
+export interface Group {
+  readonly title: string;
+  /** Whose keys it takes to make such an archive. */
+  readonly by: 'nobody’s' | 'the archiver’s or the log’s' | 'all but the root’s';
+  /** Written to a bucket: versions and locks are seen. */
+  readonly bucket: boolean;
+  readonly items: readonly Tampering[];
+}
+
+const items = (rows: readonly ArchiveRow[]): Tampering[] =>
+  rows.map(([kind, change, codes]) => ({ kind, change, codes }));
+
+/** Every way to tamper with an archive that is tried on both verifiers. */
+export const CORPUS: readonly Group[] = [
+  { title: 'Bytes changed in the store', by: 'nobody’s', bucket: false, items: items(BYTES) },
+  { title: 'Versions of an object in a bucket', by: 'nobody’s', bucket: true, items: items(VERSIONS) },
+  { title: 'Locks in a bucket', by: 'nobody’s', bucket: true, items: items(LOCKS) },
+  { title: 'Segments and checkpoints', by: 'the archiver’s or the log’s', bucket: false, items: items(SEGMENTS) },
+  {
+    title: 'A log with another past, whole in itself',
+    by: 'all but the root’s',
+    bucket: false,
+    items: HISTORY.map(([kind, change, codes, since]) => ({ kind, change, codes, since })),
+  },
+  { title: 'Entries', by: 'all but the root’s', bucket: false, items: items(relogged(ENTRIES)) },
+  { title: 'A batch with', by: 'all but the root’s', bucket: false, items: items(relogged(BATCHES)) },
+  { title: 'Streams', by: 'all but the root’s', bucket: false, items: items(relogged(STREAMS)) },
+  { title: 'Beats and silence', by: 'all but the root’s', bucket: false, items: items(relogged(BEATS)) },
+  { title: 'Keys', by: 'all but the root’s', bucket: false, items: items(relogged(KEYS)) },
+  { title: 'Roles', by: 'all but the root’s', bucket: false, items: items(relogged(ROLES)) },
+  { title: 'Stores and schedules', by: 'all but the root’s', bucket: false, items: items(relogged(RULES)) },
+  { title: 'Approvals', by: 'all but the root’s', bucket: false, items: items(APPROVALS) },
+  { title: 'Packs, objects and epochs', by: 'all but the root’s', bucket: false, items: items(PACKS) },
+  { title: 'Heads', by: 'all but the root’s', bucket: false, items: items(HEADS) },
+  {
+    title: 'Notes, which are no findings',
+    by: 'all but the root’s',
+    bucket: false,
+    items: NOTED.map(([kind, change, notes]) => ({ kind, change, codes: [], notes })),
+  },
+];

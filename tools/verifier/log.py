@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One log, from its first leaf to its last: segments, batches, keys, epochs, packs and rules (specification, sections 2 to 7)."""
+
+from . import ed25519
+from .documents import MAX_SEGMENT_BYTES, Manifest, Segment, parse_statement, unsigned
+from .form import BadEntry, Malformed, is_record, parse_entry, seconds, unbase64
+from .heads import Stand, judge_heads
+from .rules import MAY_SIGN, Keys, Officers, Rules
+from .sealed import Bodies, Epochs
+from .stored import Payloads, Unreadable, published_checkpoint, survey
+from .streams import MOST_SKEW, Streams
+from .tree import EMPTY_ROOT, Range, leaf_hash, open_checkpoint
+
+
+class Log:
+    def __init__(self, store, trust, findings, since=None):
+        self.store, self.trust, self.findings, self.since = store, trust, findings, since
+        self.keys, self.rules = Keys(trust, findings), Rules(findings)
+        self.streams, self.epochs = Streams(trust.origin, findings), Epochs(findings, self.keys)
+        self.officers = Officers(findings, self.keys)
+        self.payloads = Payloads(store, trust.origin, findings, self.officers.disposed)
+        self.tree, self.whole = Range(), True
+        self.roots, self.size, self.last_at = {0: EMPTY_ROOT}, 0, ""
+
+    def check(self):
+        published = published_checkpoint(self.store, self.trust, self.findings)
+        self.wanted = {checkpoint[0] for checkpoint in (published, self.since) if checkpoint}
+        leaves = survey(self.store, self.trust.origin, self.findings, self.is_rival)
+        if not leaves:
+            return self.findings.add("verify/log-absent", f"segments under log/{self.trust.origin}/", "none")
+        for leaf in leaves:
+            self._segment(leaf)
+        if self.rules.store is None and self.whole:
+            self.findings.add("verify/store-unstated", "a `store` entry", "none")
+        self._compare(published, "checkpoint-ahead", "checkpoint-root")
+        self._compare(self.since, "since-rollback", "since-fork")
+        if published and published[0] < self.size:
+            self.findings.add("verify/checkpoint-behind", f"{self.size} leaves", str(published[0]))
+        self.streams.newest = seconds(self.last_at) if self.last_at else 0
+        self.streams.finish(self.keys.readers())
+        if self.payloads.locks and not self.store.sees_locks:
+            self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
+        self.payloads.check(self.whole)
+        return None
+
+    def _compare(self, checkpoint, ahead, other):
+        if checkpoint is None or self.tree is None:
+            return
+        size, root = checkpoint
+        if size > self.size:
+            self.findings.add(f"verify/{ahead}", f"{size} leaves", str(self.size))
+        elif size in self.roots and self.roots[size] != root:
+            self.findings.add(f"verify/{other}", root.hex(), self.roots[size].hex())
+
+    # --- Segments -----------------------------------------------------------------------------------------------------------------
+
+    def _segment(self, first):
+        key = f"log/{self.trust.origin}/segment/{first:016d}"
+        if self.tree is not None and first < self.size:
+            return self.findings.add("verify/segment-overlap", f"a segment at {self.size}", str(first), key=key)
+        if self.tree is not None and first > self.size:
+            self.findings.add("verify/segment-missing", f"a segment at {self.size}", str(first), key=key)
+            self._lose_sight()
+        version = self.store.first(key)
+        if version.size > MAX_SEGMENT_BYTES:
+            self.findings.add("verify/too-large", f"{MAX_SEGMENT_BYTES} bytes", str(version.size), key=key)
+            return self._lose_sight()
+        try:
+            segment = Segment(version.read())
+        except Malformed as problem:
+            self.findings.add("verify/segment-malformed", str(problem), key=key)
+            return self._lose_sight()
+        except Unreadable as problem:
+            self.findings.add("verify/reader-failed", "the bytes that are listed", str(problem), key=key)
+            return self._lose_sight()
+        if (segment.head["origin"], segment.first) != (self.trust.origin, first):
+            self.findings.add("verify/segment-place", f"leaf {first} of this log", f"leaf {segment.first}", key=key)
+            return self._lose_sight()
+        self._take(segment, key)
+        return None
+
+    def _lose_sight(self):
+        self.tree, self.whole = None, False
+        self.streams.lose_sight()
+
+    def _take(self, segment, key):
+        first = segment.first
+        if self.tree is None:
+            self.tree = segment.edge
+        elif segment.edge.hashes != self.tree.hashes:
+            self.findings.add("verify/segment-edge", "the log before it", "another", key=key)
+        self._carried(segment, key)
+        self.size, before = segment.size, self.keys.current
+        stand = Stand(self.keys, self.rules, self.streams) if self.whole else None
+        entries = self._entries(segment)
+        self._batches(segment, entries)
+        self._clock(segment, entries, key)
+        named = {*self.epochs.take(segment.first, entries, segment.docs, before)}
+        locks = self._objects(segment, entries) + self._own(segment, entries, stand, named)
+        self.payloads.segments[key] = self.rules.log_lock(locks, seconds(segment.tail["at"]))
+        self._tail(segment, key)
+        for name in segment.docs.keys() - named:
+            self.findings.add("verify/segment-unused-document", "an entry that names it", name, key=key)
+
+    def _entries(self, segment):
+        """(entry, line, id) of each line; the entry is None where it is refused."""
+        entries = []
+        for line in segment.entries:
+            leaf = leaf_hash(line)
+            self.tree.append(leaf)
+            if self.tree.size in self.wanted:
+                self.roots[self.tree.size] = self.tree.root()
+            try:
+                entry = parse_entry(line)
+            except BadEntry as problem:
+                entry, self.whole, self.streams.whole = None, False, False
+                self.findings.add(problem.code, str(problem), leaf=self.tree.size - 1)
+            entries.append((entry, line, leaf.hex()))
+        return entries
+
+    def _clock(self, segment, entries, key):
+        at = segment.tail["at"]
+        if at < self.last_at:
+            self.findings.add("verify/clock-back", self.last_at, at, key=key)
+        self.last_at = max(self.last_at, at)
+        for index, (entry, _, _) in enumerate(entries):
+            if entry and is_record(entry) and seconds(entry["at"]) > seconds(at) + MOST_SKEW:
+                self.findings.add("verify/clock-ahead", at, entry["at"], leaf=segment.first + index)
+
+    def _carried(self, segment, key):
+        note, root = segment.head["checkpoint"], self.tree.root()
+        if segment.first == 0:
+            if note:
+                self.findings.add("verify/segment-checkpoint-root", "none before leaf 0", "a checkpoint", key=key)
+            return
+        try:
+            if open_checkpoint(note, self.trust.log) != (segment.first, root):
+                self.findings.add("verify/segment-checkpoint-root", root.hex(), "another log", key=key)
+        except Malformed as problem:
+            self.findings.add("verify/segment-checkpoint-unsigned", str(problem), key=key)
+
+    def _tail(self, segment, key):
+        if segment.root != self.tree.root():
+            self.findings.add("verify/segment-root", self.tree.root().hex(), segment.root.hex(), key=key)
+        signer = segment.tail["key"]
+        current = self.keys.current
+        if current is None or current.signers.get(signer) != "archiver":
+            if self.whole or current is not None:
+                self.findings.add("verify/segment-signer", "an archiver of the manifest in force", signer, key=key)
+        elif not ed25519.verify(current.keys[signer], unsigned(segment.tail), segment.signature):
+            self.findings.add("verify/segment-signature", "a signature that verifies", key=key)
+
+    def is_rival(self, version, first):
+        """True for a segment that another archiver wrote for the same place of the same log. Its signer is judged by any manifest."""
+        try:
+            rival, winner = Segment(version.read()), Segment(first.read())
+        except (Malformed, Unreadable):
+            return False
+        if any(rival.head[name] != winner.head[name] for name in ("edge", "checkpoint", "first", "origin")):
+            return False
+        signer = rival.tail["key"]
+        archivers = (manifest for manifest in self._all_manifests() if manifest.signers.get(signer) == "archiver")
+        return any(ed25519.verify(manifest.keys[signer], unsigned(rival.tail), rival.signature) for manifest in archivers)
+
+    def _all_manifests(self):
+        """Manifests of the whole log by their signature alone, for what is judged before the log is read."""
+        for key in self.store.keys(f"log/{self.trust.origin}/segment/"):
+            version = self.store.first(key)
+            try:
+                segment = Segment(version.read()) if version else None
+            except (Malformed, Unreadable):
+                continue
+            for line in segment.docs.values() if segment else ():
+                try:
+                    yield Manifest(line, self.trust)
+                except Malformed:
+                    continue
+
+    # --- Batches ------------------------------------------------------------------------------------------------------------------
+
+    def _batches(self, segment, entries):
+        """Walks the records under their statements."""
+        at, lost = 0, False
+        for line in segment.statements:
+            try:
+                batch = parse_statement(line)
+            except Malformed as problem:
+                self.findings.add("verify/batch-malformed", str(problem), leaf=segment.first + at)
+                lost = True
+                continue
+            if lost:
+                continue
+            end = at + batch["count"]
+            if end > len(entries):
+                self.findings.add("verify/batch-overrun", f"{len(entries) - at} entries", str(batch["count"]), leaf=segment.first + at)
+            role = self._signer(batch, segment.first + at)
+            self._batch(batch, role, entries[at:end], segment.first + at, end > len(entries))
+            at = min(end, len(entries))
+        for index in range(at, len(entries)):
+            entry, _, leaf_id = entries[index]
+            if entry and is_record(entry):
+                if not lost:
+                    self.findings.add("verify/batch-uncovered", "a batch", "none", leaf=segment.first + index)
+                self.streams.take(entry, segment.first + index, leaf_id)
+
+    def _signer(self, batch, leaf):
+        """Judges who signed, by the manifest in force before the batch. Gives the role, or None."""
+        where = {"leaf": leaf, "stream": batch["stream"]}
+        if batch["origin"] != self.trust.origin:
+            self.findings.add("verify/batch-origin", self.trust.origin, batch["origin"], **where)
+        if self.keys.current is None:
+            if self.whole:
+                self.findings.add("verify/manifest-none", "a manifest before the first record", "none", **where)
+            return None
+        role = self.keys.current.signers.get(batch["key"])
+        if role not in MAY_SIGN:
+            code = "batch-retired-signer" if self.keys.may(batch["key"], MAY_SIGN) else "batch-signer"
+            self.findings.add(f"verify/{code}", "a connector or reader of the manifest in force", batch["key"], **where)
+            role = None
+        raw = self.keys.raw(batch["key"])
+        if raw and not ed25519.verify(raw, unsigned(batch), unbase64(batch["sig"])):
+            self.findings.add("verify/batch-signature", "a signature that verifies", **where)
+        return role
+
+    def _batch(self, batch, role, covered, leaf, overrun):
+        where = {"leaf": leaf, "stream": batch["stream"]}
+        for index, (entry, _, leaf_id) in enumerate(covered):
+            place = {"leaf": leaf + index, "stream": batch["stream"]}
+            if entry is None:
+                self.streams.unread(batch["stream"])
+            elif not is_record(entry):
+                if not overrun:
+                    self.findings.add("verify/entry-order", "a record", entry["t"], **place)
+            else:
+                if entry["stream"] != batch["stream"]:
+                    self.findings.add("verify/batch-foreign-record", batch["stream"], entry["stream"], **place)
+                if role and entry["t"] not in MAY_SIGN[role]:
+                    self.findings.add("verify/batch-role", f"what a {role} signs", entry["t"], **place)
+                if entry["t"] == "hole" and index + 1 < batch["count"]:
+                    self.findings.add("verify/batch-hole", "a hole at the end of its batch", **place)
+                self.streams.take(entry, leaf + index, leaf_id)
+        entry, last = covered[0][0] if covered else None, covered[-1] if covered else None
+        if entry and is_record(entry):
+            if entry["seq"] != batch["first"]:
+                self.findings.add("verify/batch-first", str(batch["first"]), str(entry["seq"]), **where)
+            self._opened(batch, self.streams.all.get(entry["stream"]), where)
+        if last and not overrun and last[2] != batch["last"] and (last[0] is None or is_record(last[0])):
+            self.findings.add("verify/batch-last", batch["last"], last[2], **where)
+
+    def _opened(self, batch, stream, where):
+        if stream is None or stream.opened is None:
+            return
+        if batch["key"] != stream.key:
+            self.findings.add("verify/batch-stream-key", stream.key, batch["key"], **where)
+        if batch["gen"] != stream.opened["gen"]:
+            self.findings.add("verify/batch-generation", str(stream.opened["gen"]), str(batch["gen"]), **where)
+
+    # --- The log's own entries, and what records name ----------------------------------------------------------------------------
+
+    def _objects(self, segment, entries):
+        """Gives the locks that the objects of the segment's records need."""
+        locks, at = [], seconds(segment.tail["at"])
+        self._look_for_locks()
+        for leaf, (entry, _, _) in enumerate(entries, segment.first):
+            for ref in (entry or {}).get("obj", ()):
+                locks.append(self.rules.object_lock(entry, at))
+                self.payloads.name_object(ref, *locks[-1], leaf)
+        return locks
+
+    def _look_for_locks(self):
+        self.payloads.locks = self.rules.store is not None and self.rules.store["locks"]
+
+    def _own(self, segment, entries, stand, named):
+        """Judges the log's own entries in their order. Gives the locks of the packs among them, and adds to the documents named."""
+        locks, bodies, at = [], Bodies(segment.first, entries, self.findings), seconds(segment.tail["at"])
+        if segment.first == 0 and (not entries[0][0] or entries[0][0]["t"] != "key"):
+            self.findings.add("verify/manifest-none", "a manifest as the first entry", "another entry", leaf=0)
+        for leaf, (entry, line, _) in enumerate(entries, segment.first):
+            if not entry or is_record(entry):
+                continue
+            kind = entry["t"]
+            if entry["log"] != self.trust.origin:
+                self.findings.add("verify/entry-origin", self.trust.origin, entry["log"], leaf=leaf)
+            if kind == "key":
+                named.add(entry["doc"])
+                self.keys.apply(entry, line, leaf, segment.docs, self.whole)
+            elif kind in ("hold", "disposition"):
+                named.add(entry["objects"]["h"])
+                self.officers.apply(entry, leaf, segment.docs)
+            elif kind == "store":
+                self.rules.apply_store(entry, line, leaf)
+                self._look_for_locks()
+            elif kind == "retention":
+                self.rules.apply_retention(entry, line, leaf)
+            elif kind == "heads":
+                self._heads(entry, stand, segment, leaf)
+            else:
+                locks.append(self.rules.pack_lock(entry, leaf, at))
+                self._pack(entry, bodies, locks[-1], leaf)
+        bodies.finish()
+        return locks
+
+    def _pack(self, entry, bodies, lock, leaf):
+        held = bodies.claim(entry, leaf) if entry["t"] == "pack" else None
+        if entry["t"] == "repack" and entry["from"] not in self.payloads.packs and self.whole:
+            self.findings.add("verify/repack-source", "a pack of this log", entry["from"], leaf=leaf)
+        self.payloads.name_pack(entry, held, lock, leaf)
+
+    def _heads(self, entry, stand, segment, leaf):
+        name = f"{segment.first:016d}"
+        key = f"log/{self.trust.origin}/heads/{name}"
+        self.payloads.heads.add(name)
+        self.payloads.segments[key] = self.rules.log_lock([], seconds(segment.tail["at"]))
+        where = {"leaf": leaf, "key": key}
+        judge_heads(entry, stand, self.store.first(key), self.trust.origin, segment.first, where, self.findings)
