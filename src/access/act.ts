@@ -58,8 +58,8 @@ const deedForm = z.discriminatedUnion('act', [
     hits: z.int().min(0),
     shown: z.array(leaf).max(MOST_SHOWN),
   }),
-  /** Lines of a conversation; `leaf` is one in it, null for the list of conversations. */
-  z.object({ act: z.literal('view'), leaf: leaf.nullable(), title: text, lines: z.int().min(0) }),
+  /** Lines of a conversation, from that of `leaf` on; null for the list of conversations. */
+  z.object({ act: z.literal('view'), leaf: leaf.nullable(), lines: z.int().min(0) }),
   z.object({ act: z.literal('file'), leaf, sha256: short }),
   z.object({ act: z.literal('export'), selection: text, format: short, items: z.int().min(0) }),
   z.object({ act: z.literal('report'), what: short, matter: hex128.nullable(), items: z.int().min(0) }),

@@ -105,6 +105,16 @@ const reader = z
     index: path.describe(
       'A directory of mode 0700 on a local, encrypted disk: the index in it holds plaintext. Deleting it loses nothing.',
     ),
+    name: label.default('reader').describe('This reader’s name in the record of who looked at what.'),
+    signing: path.describe(
+      'Signs the record of what this reader looks at and decides; the manifest names it as `reader`.',
+    ),
+    spool: path.describe(
+      'A directory of its own: the record of each look is on its disk, sealed, before the answer is shown. What is not yet archived lies here.',
+    ),
+    retention: retentionClass
+      .optional()
+      .describe('Class of the record of looks; one of `retention`, the first if left out.'),
     followEvery: duration.prefault('2s').describe('How often `holdfast read` looks for new segments.'),
   })
   .describe('Reading and searching. Only where a reader key may be; never on the archiver’s or a connector’s host.');
@@ -243,6 +253,8 @@ function crossCheck(config: Config): Problem[] {
     if (!Object.hasOwn(config[entry.app], entry.backend))
       problems.push({ at: `accounts.${index}.backend`, message: `expected a back end of \`${entry.app}\`` });
   });
+  if (config.reader?.retention !== undefined && !classes.has(config.reader.retention))
+    problems.push({ at: 'reader.retention', message: 'expected a class of `retention`' });
   const names = config.accounts.map(({ name }) => name);
   if (new Set(names).size < names.length) problems.push({ at: 'accounts', message: 'each name once' });
   const numbers = config.accounts.map(({ app, account: id }) => `${app} ${id}`);
@@ -286,7 +298,7 @@ function absolute(config: Config, base: string): Config {
         : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
-    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index') }),
+    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index', 'signing', 'spool') }),
     ...(config.status === undefined ? {} : { status: optional(config.status) as string }),
   };
 }

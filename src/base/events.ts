@@ -66,7 +66,7 @@ export class Events {
     this.#log.write('debug', 'receipt.accepted', { streams });
   }
 
-  batchRefused(side: 'archiver' | 'connector', reason: string): void {
+  batchRefused(side: 'archiver' | 'connector' | 'reader', reason: string): void {
     this.#log.write('error', 'batch.refused', { side: code(side), reason: code(reason) });
   }
 

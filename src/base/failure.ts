@@ -172,6 +172,9 @@ export const FAILURES = {
   'archive/grant-limit': 'refuse',
   'archive/behind-receipt': 'refuse',
 
+  'access/busy': 'retry',
+  'access/unrecorded': 'refuse',
+
   'search/archive-unread': 'retry',
   'search/busy': 'retry',
   'search/foreign-archive': 'refuse',

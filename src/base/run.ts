@@ -4,6 +4,8 @@ import type { Events } from './events.ts';
 /** Longest time for an orderly stop; after it the process ends as if killed, which is safe and only slower to recover from. */
 const STOP_DEADLINE_MS = 20_000;
 
+const STAY_MS = 3_600_000;
+
 /** How long what is not ours may still hold a process whose parts are all disposed. */
 const LEAVE_MS = 500;
 
@@ -34,6 +36,8 @@ export async function runRole(
     stop.abort();
     deadline();
   };
+  // A role whose parts all only wait still runs: until it is asked to stop, whether or not anything else holds the process.
+  const running = setInterval(() => undefined, STAY_MS);
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   process.on('uncaughtException', fatal).on('unhandledRejection', fatal);
   try {
@@ -48,6 +52,7 @@ export async function runRole(
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     process.off('uncaughtException', fatal).off('unhandledRejection', fatal);
+    clearInterval(running);
     leave();
   }
 }

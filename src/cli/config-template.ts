@@ -24,6 +24,8 @@ spool:
 reader:
   key: keys/reader.key
   index: index
+  signing: keys/reader-signing.key
+  spool: reader-spool
 
 connector:
   name: connector

@@ -23,6 +23,8 @@ interface PublicKeys {
   readonly archiver: KeyObject;
   readonly connectors: readonly { readonly name: string; readonly key: KeyObject }[];
   readonly officers: readonly { readonly name: string; readonly key: KeyObject }[];
+  /** What readers sign the record of their looks with. */
+  readonly readers: readonly { readonly name: string; readonly key: KeyObject }[];
 }
 
 export interface InitResult {
@@ -83,6 +85,7 @@ export function initialise(
       signerOf('archiver', 'archiver', keys.archiver),
       ...keys.connectors.map(({ name, key }) => signerOf('connector', name, key)),
       ...keys.officers.map(({ name, key }) => signerOf('officer', name, key)),
+      ...keys.readers.map(({ name, key }) => signerOf('reader', name, key)),
     ],
   };
   const trust: TrustFile = {
@@ -102,7 +105,8 @@ export function initialise(
   writeNew(files.manifest, `${signed}\n`, 0o644);
   const fingerprints: Record<string, string> = { root: signingKeyOf(root).id };
   for (const role of ['log', 'archiver', 'reader', 'escrow'] as const) fingerprints[role] = fingerprintOf(keys[role]);
-  for (const { name, key } of [...keys.connectors, ...keys.officers]) fingerprints[name] = fingerprintOf(key);
+  for (const { name, key } of [...keys.connectors, ...keys.officers, ...keys.readers])
+    fingerprints[name] = fingerprintOf(key);
   return { ...files, evaluation, fingerprints };
 }
 
@@ -111,11 +115,11 @@ export function initialiseEvaluation(directory: string, origin: string): InitRes
   const keysIn = join(directory, 'keys');
   const make = (role: KeyRole): MadeKey => makeKey(role, keysIn);
   const made = new Map(
-    (['root', 'log', 'archiver', 'connector', 'reader', 'escrow', 'host', 'deployment'] as const).map((role) => [
-      role,
-      make(role),
-    ]),
+    (['root', 'log', 'archiver', 'connector', 'reader', 'reader-signing', 'escrow', 'host', 'deployment'] as const).map(
+      (role) => [role, make(role)],
+    ),
   );
+  const publicOf = (name: string): KeyObject => readPublicKey(makeKey('officer', keysIn, name).publicFile as string);
   const publicKey = (role: KeyRole): KeyObject =>
     readPublicKey((made.get(role as never) as MadeKey).publicFile as string);
   const result = initialise(
@@ -128,7 +132,8 @@ export function initialiseEvaluation(directory: string, origin: string): InitRes
       log: publicKey('log'),
       archiver: publicKey('archiver'),
       connectors: [{ name: 'connector', key: publicKey('connector') }],
-      officers: [],
+      officers: ['officer-1', 'officer-2'].map((name) => ({ name, key: publicOf(name) })),
+      readers: [{ name: 'reader-signing', key: publicKey('reader-signing') }],
     },
     true,
   );
@@ -146,6 +151,7 @@ interface InitOptions {
   readonly archiver?: string;
   readonly connector: readonly string[];
   readonly officer: readonly string[];
+  readonly readerSigning: readonly string[];
   readonly json: boolean;
 }
 
@@ -157,7 +163,7 @@ function named(value: string): { name: string; key: KeyObject } {
     throw new Failure('config/missing-part', {
       expected: 'name=file.pub',
       got: 'another form',
-      where: '--connector or --officer',
+      where: '--connector, --officer or --reader-signing',
     });
   }
   return { name, key: readPublicKey(file) };
@@ -186,6 +192,7 @@ function runInit(directory: string, options: InitOptions): InitResult {
       archiver: readPublicKey(required(options.archiver, 'archiver')),
       connectors: options.connector.map(named),
       officers: options.officer.map(named),
+      readers: options.readerSigning.map(named),
     },
     false,
   );
@@ -207,6 +214,12 @@ export function registerInit(program: Command): void {
     .option('--archiver <file>', 'public key of the archiver')
     .option('--connector <name=file>', 'public key of a connector; repeat for more', collect, [])
     .option('--officer <name=file>', 'public key of a records officer; repeat for more', collect, [])
+    .option(
+      '--reader-signing <name=file>',
+      'public key that signs what a reader looks at; repeat for more',
+      collect,
+      [],
+    )
     .option('--json', 'machine-readable result', false)
     .action((directory: string, options: InitOptions) => {
       const output = openOutput(options.json);

@@ -7,7 +7,7 @@ import { codeOf, Failure } from '../base/failure.ts';
 import { keyIdOf } from '../record/key.ts';
 import { openOutput } from './output.ts';
 
-const SIGNING_ROLES = ['root', 'log', 'archiver', 'connector', 'officer', 'witness'] as const;
+const SIGNING_ROLES = ['root', 'log', 'archiver', 'connector', 'officer', 'reader-signing', 'witness'] as const;
 const RECIPIENT_ROLES = ['reader', 'escrow'] as const;
 const SYMMETRIC_ROLES = ['host', 'deployment'] as const;
 export const KEY_ROLES = [...SIGNING_ROLES, ...RECIPIENT_ROLES, ...SYMMETRIC_ROLES] as const;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { IndexProgress } from '../search/indexer.ts';
 import { openDeployment, withConfig, type ConfigOption } from './command.ts';
-import { bold, green, openOutput } from './output.ts';
+import { bold, green, openOutput, yellow } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { stateLine, stateResult } from './search-output.ts';
 
@@ -20,14 +20,16 @@ export function registerRead(program: Command): void {
     .option('--json', 'machine-readable result, with --once', false)
     .action(async (options: ReadCliOptions) => {
       const { config, events } = openDeployment(options);
-      const { readOn, readOnce } = await import('../main/read.ts');
+      const { readOn, readOnce, shipOnce } = await import('../main/read.ts');
       const progress = new ProgressLine();
       const settings = { rebuild: options.rebuild, onProgress: shownOn(progress) };
       if (!options.once) return readOn(config, events, settings);
+      const isShipped = await shipOnce(config, events);
       const state = await readOnce(config, settings);
       progress.clear();
       const output = openOutput(options.json);
       output.result(state === null ? null : stateResult(state));
+      if (!isShipped) output.note(yellow('some records of what was looked at still wait in the reader’s spool'));
       if (state !== null) output.line(`${bold(green('indexed'))}  ${stateLine(state)}`);
     });
 }

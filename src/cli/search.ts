@@ -37,13 +37,21 @@ export function registerSearch(program: Command): void {
       assertSafeEnvironment();
       const page = { order: orderOf(options.order), limit: limitOf(options.limit), after: options.after ?? null };
       const query = parsed(words.join(' '));
-      const { openIndex } = await import('../main/read.ts');
-      await using db = openIndex(loadConfig(options.config));
-      const found = await db.search(query, page);
-      const total = await db.count(query);
-      const output = openOutput(options.json);
-      output.result(resultOf(found, total, query));
-      if (!options.json) printHits(output, found, total, query);
+      const config = loadConfig(options.config);
+      const [{ openIndex }, { audited }] = await Promise.all([import('../main/read.ts'), import('../main/audit.ts')]);
+      await audited(config, 'search', async (audit) => {
+        await using db = openIndex(config);
+        const found = await db.search(query, page);
+        const total = await db.count(query);
+        const shown = found.hits.map(({ leaf }) => leaf);
+        await audit.record([
+          { act: 'login' },
+          { act: 'search', query: query.text, order: page.order, hits: total, shown },
+        ]);
+        const output = openOutput(options.json);
+        output.result(resultOf(found, total, query));
+        if (!options.json) printHits(output, found, total, query);
+      });
     });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Command } from 'commander';
+import type { Audit } from '../access/audit.ts';
 import { loadConfig } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { Failure } from '../base/failure.ts';
@@ -27,16 +28,21 @@ export function registerShow(program: Command): void {
     .option('--json', 'one JSON object a line', false)
     .action(async (name: string | undefined, options: ShowCliOptions) => {
       assertSafeEnvironment();
-      const { openIndex } = await import('../main/read.ts');
-      await using db = openIndex(loadConfig(options.config));
-      const output = openOutput(options.json);
-      if (name === undefined) return await list(db, output);
-      return await show(db, await conversationCalled(db, name), output, options.all);
+      const config = loadConfig(options.config);
+      const [{ openIndex }, { audited }] = await Promise.all([import('../main/read.ts'), import('../main/audit.ts')]);
+      await audited(config, 'show', async (audit) => {
+        await using db = openIndex(config);
+        await audit.record([{ act: 'login' }]);
+        const output = openOutput(options.json);
+        if (name === undefined) return await list(db, audit, output);
+        return await show(db, audit, await conversationCalled(db, name), output, options.all);
+      });
     });
 }
 
-async function list(db: IndexDb, output: Output): Promise<void> {
+async function list(db: IndexDb, audit: Audit, output: Output): Promise<void> {
   const conversations = await db.conversations();
+  await audit.record([{ act: 'view', leaf: null, lines: conversations.length }]);
   output.result(conversations);
   output.line(
     table([
@@ -67,11 +73,13 @@ async function conversationCalled(db: IndexDb, name: string): Promise<number> {
   });
 }
 
-async function show(db: IndexDb, conversation: number, output: Output, all: boolean): Promise<void> {
+async function show(db: IndexDb, audit: Audit, conversation: number, output: Output, all: boolean): Promise<void> {
   let after: number | null = null;
   let hidden = 0;
   for (;;) {
     const page = await db.lines(conversation, { after, limit: PAGE_LINES });
+    const leaf = page.lines[0]?.line.leaves[0] ?? null;
+    await audit.record([{ act: 'view', leaf, lines: page.lines.length }]);
     for (const shown of page.lines) {
       if (output.json) process.stdout.write(`${jsonLine(shown)}\n`);
       else if (all || !QUIET.has(shown.line.kind)) printLine(output, shown);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Command, CommanderError } from 'commander';
+import { registerAccessLog } from '../cli/access-log.ts';
 import { registerAccounts } from '../cli/accounts.ts';
 import { registerArchive } from '../cli/archive.ts';
 import { registerConnect } from '../cli/connect.ts';
@@ -39,6 +40,7 @@ registerAccounts(program);
 registerRead(program);
 registerSearch(program);
 registerShow(program);
+registerAccessLog(program);
 registerTiles(program);
 registerVerify(program);
 

@@ -6,11 +6,15 @@ import type { Events } from '../base/events.ts';
 import { codeOf, isFailure } from '../base/failure.ts';
 import { runRole } from '../base/run.ts';
 import { readRecipientKey } from '../base/secrets.ts';
-import { keyIdOf } from '../record/key.ts';
+import { BullmqUplink } from '../queue/bullmq-uplink.ts';
+import type { Uplink } from '../queue/link.ts';
+import { keyIdOf, type KeyId } from '../record/key.ts';
 import type { IndexState } from '../search/index-db.ts';
 import { Indexer, type IndexerParts, type IndexProgress } from '../search/indexer.ts';
 import { SqliteIndex } from '../search/sqlite-index.ts';
+import { openAudit } from './audit.ts';
 import { openReader } from './readers.ts';
+import { linkOptions } from './redis.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
 
@@ -40,11 +44,12 @@ export async function readOnce(config: Config, options: ReadOptions): Promise<In
 
 /** Follows the log until the process is asked to stop. */
 export async function readOn(config: Config, events: Events, options: ReadOptions): Promise<void> {
-  await runRole('read', events, async ({ signal }, parts) => {
+  await runRole('read', events, async ({ signal, fatal }, parts) => {
     const { followEvery } = need(config.reader, 'reader', 'reading');
     const made = await indexerParts(config, options, parts);
     events.started('read', VERSION);
     const indexer = parts.use(await Indexer.open(made));
+    if (config.redis !== undefined) parts.use(openAudit(config, { events, uplink: uplinkOf(config, events, fatal) }));
     let records = (await made.db.state())?.records ?? 0;
     while (!signal.aborted) {
       try {
@@ -58,6 +63,20 @@ export async function readOn(config: Config, events: Events, options: ReadOption
       await sleep(followEvery, undefined, { signal }).catch(() => undefined);
     }
   });
+}
+
+function uplinkOf(config: Config, events: Events, fatal: (error: unknown) => void): (reader: KeyId) => Promise<Uplink> {
+  const options = linkOptions(config, 'a reader', events, { fatal });
+  return async (connector) => new BullmqUplink({ ...options, connector });
+}
+
+const SHIP_WITHIN_MS = 30_000;
+
+/** Carries to the archiver what readers of this machine did. False if some of it still waits; true where there is no way from here. */
+export async function shipOnce(config: Config, events: Events): Promise<boolean> {
+  if (config.redis === undefined) return true;
+  await using audit = openAudit(config, { events, uplink: uplinkOf(config, events, () => undefined) });
+  return await audit.shipped(SHIP_WITHIN_MS);
 }
 
 /** The index as `search` and `show` read it. */

@@ -19,7 +19,12 @@ export function redisAddress(config: Config, role: string): RedisAddress {
   };
 }
 
-export function linkOptions(config: Config, role: string, events: Events, running: Running): RedisLinkOptions {
+export function linkOptions(
+  config: Config,
+  role: string,
+  events: Events,
+  running: Pick<Running, 'fatal'>,
+): RedisLinkOptions {
   return {
     redis: redisAddress(config, role),
     events: { trouble: (what, code) => events.trouble(`queue.${what}`, code) },

@@ -3,6 +3,7 @@ import type { Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { runRole } from '../base/run.ts';
 import { InProcessLink } from '../queue/in-process.ts';
+import { openAudit } from './audit.ts';
 import { startArchiver } from './archiver-role.ts';
 import { startConnector } from './connector-role.ts';
 import { MESSENGERS, type Messengers } from './messengers.ts';
@@ -10,7 +11,7 @@ import { openArchive } from './stores.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
 
-/** All roles in one process, with a direct hand-over between them: no services, the same code. */
+/** All roles in one process, with a direct hand-over between them: no services, the same code. It also carries what readers did. */
 export async function up(
   config: Config,
   events: Events,
@@ -23,6 +24,9 @@ export async function up(
     const link = new InProcessLink();
     const downlink = parts.use(link.downlink());
     parts.use(await startArchiver({ config, trusted, store, downlink, events, running, confirmedRetention }));
+    // Beside capture, and never in its way: what goes wrong here is told, and tried again.
+    if (config.reader !== undefined)
+      parts.use(openAudit(config, { events, uplink: async (reader) => link.uplink(reader) }));
     await startConnector(
       { config, trusted, events, running, messengers, uplink: async (connector) => link.uplink(connector) },
       parts,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Attachment, ObjectKey } from '../record/message.ts';
 import type { Hex256, RepackEntry } from '../record/entry-types.ts';
+import type { ActsDb } from './acts-db.ts';
 import type { Line, LineKind, PersonId } from './line.ts';
 import type { LogPosition } from './log-cursor.ts';
 import type { AwaitedBytes, ReadRecord, ReadSegment } from './open-records.ts';
@@ -146,6 +147,8 @@ export interface GapRow {
  * at all. What was taken in MUST NOT get lost without the position going back as well.
  */
 export interface IndexDb extends AsyncDisposable {
+  /** What readers did and decided. */
+  readonly acts: ActsDb;
   /** Null for an index that was never written to. */
   state(): Promise<IndexState | null>;
   /** Takes in segments that follow one another, from where the index stands to `position`. MUST refuse any others. */

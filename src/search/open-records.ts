@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { KeyObject } from 'node:crypto';
+import { asAct, type Act } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
 import { isStreamRecord, sealedPart } from '../record/entry.ts';
 import type { GapEntry, Hex128, Hex256, PackEntry, RepackEntry, StreamRecord } from '../record/entry-types.ts';
@@ -34,6 +35,8 @@ export interface ReadRecord {
   readonly awaits?: AwaitedBytes;
   /** Sealed objects that the header names: files, mostly. */
   readonly objects?: readonly Hex256[];
+  /** What a reader did, of an `access` record; absent where it says nothing of that. */
+  readonly act?: Act;
   /** The whole header, for records that say something in clear. */
   readonly clear: Extract<StreamRecord, { t: 'open' | 'close' | 'hole' }> | GapEntry | null;
 }
@@ -51,6 +54,15 @@ export interface ReadSegment {
   readonly records: readonly ReadRecord[];
   /** Packs that took over from others. */
   readonly repacks?: readonly RepackEntry[];
+  /** Which packs hold the bodies of which leaves. */
+  readonly packs?: readonly PackRange[];
+}
+
+/** Leaves from `first` on, before `end`: the pack may hold the body of each. */
+export interface PackRange {
+  readonly hash: Hex256;
+  readonly first: number;
+  readonly end: number;
 }
 
 /** Records of a segment below which opening them here is quicker than telling a thread. */
@@ -90,7 +102,8 @@ export class RecordOpener implements AsyncDisposable {
     const packOf = packsByLeaf(entries, first);
     const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf), packOf) ?? []);
     const repacks = entries.flatMap(({ entry }) => (entry.t === 'repack' ? [entry] : []));
-    return { first, end, at, records, ...(repacks.length === 0 ? {} : { repacks }) };
+    const ranges = entries.flatMap(({ entry }) => (entry.t === 'pack' ? rangesOf(entry) : []));
+    return { first, end, at, records, packs: ranges, ...(repacks.length === 0 ? {} : { repacks }) };
   }
 
   /** Opens one record again, from a body that is at hand; null for what has none. `pack` is where it lay at first. */
@@ -128,6 +141,10 @@ export class RecordOpener implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#threads[Symbol.asyncDispose]();
   }
+}
+
+function rangesOf({ h, leaves }: PackEntry): PackRange[] {
+  return leaves.map(([first, count]) => ({ hash: h, first, end: first + count }));
 }
 
 /** What there is to open, and of which leaf each is. Records whose pack is missing are not among it. */
@@ -211,10 +228,26 @@ function recordOf(
     };
   }
   if (defect !== null) return { ...nothing, defect };
+  if (type === 'access') return accessOf(nothing, opened);
   const view = text === null ? null : viewOf(text);
   return view === null || text === null
     ? { ...nothing, defect: 'no-view' }
     : { ...head, view, viewText: text, via, defect: null };
+}
+
+/** What a reader did. One whose spool was in doubt holds an earlier record whole: its own beginning or end says nothing here. */
+function accessOf(nothing: Omit<ReadRecord, 'defect'>, { text, inner }: OpenedText): ReadRecord {
+  const act = inner === undefined ? actOf(text) : actOf(inner);
+  if (act !== null) return { ...nothing, act, defect: null };
+  return { ...nothing, defect: inner === null ? null : 'no-view' };
+}
+
+function actOf(text: string | null): Act | null {
+  try {
+    return text === null ? null : asAct(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }
 
 function viewOf(text: string): View | null {

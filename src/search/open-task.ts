@@ -35,6 +35,8 @@ export interface OpenedText {
   readonly text: string | null;
   readonly via: string | null;
   readonly defect: Defect | 'elsewhere' | null;
+  /** View of a record that this one holds whole; null where that has none. Absent for records that hold no other. */
+  readonly inner?: string | null;
 }
 
 /** Opens all records of a task, in their order. Never throws for what a record holds. */
@@ -58,9 +60,33 @@ async function openOne(
 ): Promise<OpenedText> {
   try {
     const { parts } = await opener.openParsed(header, body, readObject);
-    return { text: textOf(parts.view), via: viaOf(textOf(parts.cap)), defect: null };
+    const text = textOf(parts.view);
+    const inner = text === HOLDS_ANOTHER ? { inner: await openInner(opener, parts.raw, 1) } : {};
+    return { text, via: viaOf(textOf(parts.cap)), defect: null, ...inner };
   } catch (error) {
     return { text: null, via: null, defect: defectOf(error) };
+  }
+}
+
+/** View of what a reader's spool that was in doubt recorded again; see `OrphanView`. */
+const HOLDS_ANOTHER = '{"kind":"orphan","v":1}';
+/** Spools that were in doubt one after the other; beyond that a body has no room for the innermost. */
+const MOST_HELD = 8;
+
+/** `header line \n epoch document \n body`, one in the other. */
+async function openInner(opener: Opener, raw: Buffer, depth: number): Promise<string | null> {
+  const [first, second] = [raw.indexOf(10), raw.indexOf(10, raw.indexOf(10) + 1)];
+  if (first < 0 || second < 0 || depth > MOST_HELD) return null;
+  try {
+    opener.addEpoch(raw.toString('utf8', first + 1, second));
+    const { entry, parts } = await opener.open(raw.toString('utf8', 0, first), raw.subarray(second + 1));
+    if (entry.t !== 'access') return null;
+    const text = textOf(parts.view);
+    return text === HOLDS_ANOTHER ? await openInner(opener, parts.raw, depth + 1) : text;
+  } catch (error) {
+    defectOf(error);
+    // Beginnings and ends of streams have no body; anything else should have opened.
+    return error instanceof OpenError && error.code === 'no-body' ? null : '';
   }
 }
 

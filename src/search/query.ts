@@ -11,6 +11,12 @@ export type QueryNode =
   | { readonly op: 'words'; readonly asked: AskedWords }
   | { readonly op: 'person'; readonly field: PersonField; readonly value: string }
   | { readonly op: 'conversation'; readonly value: string }
+  /** People who are known already: what a custodian comes to. */
+  | { readonly op: 'people'; readonly field: PersonField; readonly people: readonly number[] }
+  /** What readers decided: lines under a tag, lines under any tag of a matter, and what a saved search finds. */
+  | { readonly op: 'tag' | 'matter' | 'saved'; readonly value: string }
+  /** Lines that a statement about one leaf gives: never from a query's text. */
+  | { readonly op: 'lines'; readonly sql: string; readonly leaf: number }
   /** A word of the column of facets. */
   | { readonly op: 'facet'; readonly word: string }
   /** From a moment on, and before another; either may be open. */

@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { parseQuery } from './query-parse.ts';
 import type { PersonField, QueryNode } from './query.ts';
 import { firstIdOf } from './sqlite-lines.ts';
+import { underTag } from './sqlite-tagged.ts';
 
 /** Who and what the names in a query mean, as this index knows them. */
 export interface NameLookup {
   people(value: string): readonly number[];
   conversations(value: string): readonly number[];
+  /** Who a custodian was, by the agency's directory, and from when until when; empty where it names nobody so. */
+  custodians(value: string): readonly CustodianSpan[];
+  /** Ids of the matters of this name. */
+  matters(value: string): readonly string[];
+  /** Queries saved under this name, in any matter. */
+  saved(value: string): readonly string[];
+}
+
+export interface CustodianSpan {
+  readonly people: readonly number[];
+  /** Both included; null: open. */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
 }
 
 /** A query as SQLite takes it. `match` is null where the full-text index is not needed; `where` is about `l`, a row of `line`. */
@@ -25,7 +40,8 @@ const NOTHING = 'meta : "nothing"';
 /** What spans all of a query becomes one full-text expression and one range of ids: the index then stops after a page. */
 export function compileQuery(root: QueryNode | null, lookup: NameLookup): CompiledQuery {
   const compiler = new Compiler(lookup);
-  const nodes = root === null ? [] : root.op === 'and' ? root.nodes : [root];
+  const whole = root === null ? null : compiler.expand(root);
+  const nodes = whole === null ? [] : whole.op === 'and' ? whole.nodes : [whole];
   let [firstId, endId] = [0, Number.MAX_SAFE_INTEGER];
   const rest: QueryNode[] = [];
   for (const node of nodes) {
@@ -47,8 +63,9 @@ export function compileQuery(root: QueryNode | null, lookup: NameLookup): Compil
   };
 }
 
+/** True for what is a condition on rows: times, and what readers decided. */
 function hasTime(node: QueryNode): boolean {
-  if (node.op === 'time') return true;
+  if (node.op === 'time' || node.op === 'tag' || node.op === 'matter' || node.op === 'lines') return true;
   if (node.op === 'not') return hasTime(node.node);
   return (node.op === 'and' || node.op === 'or') && node.nodes.some(hasTime);
 }
@@ -59,6 +76,46 @@ class Compiler {
 
   constructor(lookup: NameLookup) {
     this.#lookup = lookup;
+  }
+
+  /** Names that stand for more than one condition become those: custodians of the directory, and saved searches. */
+  expand(node: QueryNode, depth = 0): QueryNode {
+    switch (node.op) {
+      case 'and':
+      case 'or':
+        return { op: node.op, nodes: node.nodes.map((one) => this.expand(one, depth)) };
+      case 'not':
+        return { op: 'not', node: this.expand(node.node, depth) };
+      case 'person':
+        return node.field === 'custodian' ? this.#custodian(node) : node;
+      case 'saved':
+        return this.#saved(node.value, depth);
+      default:
+        return node;
+    }
+  }
+
+  #custodian(node: Extract<QueryNode, { op: 'person' }>): QueryNode {
+    const spans = this.#lookup.custodians(node.value);
+    if (spans.length === 0) return node;
+    const nodes = spans.map(({ people, fromMs, toMs }): QueryNode => {
+      const who = { op: 'people', field: 'custodian', people } as const;
+      if (fromMs === null && toMs === null) return who;
+      return { op: 'and', nodes: [who, { op: 'time', fromMs, beforeMs: toMs === null ? null : toMs + 1 }] };
+    });
+    // Somebody the messenger calls so, whom the directory does not know, is meant as well.
+    const others = this.#lookup
+      .people(node.value)
+      .filter((person) => !spans.some(({ people }) => people.includes(person)));
+    if (others.length > 0) nodes.push({ op: 'people', field: 'custodian', people: others });
+    return nodes.length === 1 ? (nodes[0] as QueryNode) : { op: 'or', nodes };
+  }
+
+  #saved(name: string, depth: number): QueryNode {
+    const queries = this.#lookup.saved(name);
+    if (queries.length === 0 || depth > MOST_SAVED_DEPTH) this.unmatched.add(`saved:${name}`);
+    const roots = depth > MOST_SAVED_DEPTH ? [] : queries.map((query) => parseQuery(query).root ?? ALL);
+    return { op: 'or', nodes: [NONE, ...roots.map((root) => this.expand(root, depth + 1))] };
   }
 
   /** The full-text expression of a part without times. */
@@ -74,6 +131,8 @@ class Compiler {
         if (people.length === 0) this.unmatched.add(`${node.field}:${node.value}`);
         return anyOf(people.map((person) => `${PREFIXES[node.field]}_${person}`));
       }
+      case 'people':
+        return anyOf(node.people.map((person) => `${PREFIXES[node.field]}_${person}`));
       case 'conversation': {
         const found = this.#lookup.conversations(node.value);
         if (found.length === 0) this.unmatched.add(`in:${node.value}`);
@@ -86,7 +145,11 @@ class Compiler {
       case 'and':
         return this.#all(node.nodes);
       case 'time':
-        throw new RangeError('a time is no word');
+      case 'tag':
+      case 'matter':
+      case 'saved':
+      case 'lines':
+        throw new RangeError('a condition on rows is no word');
     }
   }
 
@@ -98,6 +161,14 @@ class Compiler {
     return unwanted.reduce((all, one) => `(${all} NOT ${one})`, base);
   }
 
+  #matter(name: string): { sql: string; params: (string | number)[] } {
+    const found = this.#lookup.matters(name);
+    if (found.length === 0) this.unmatched.add(`matter:${name}`);
+    const parts = found.map((matter) => underTag('matter', matter));
+    const sql = parts.length === 0 ? 'FALSE' : parts.map((part) => part.sql).join(' OR ');
+    return { sql, params: parts.flatMap(({ params }) => params) };
+  }
+
   /** A condition on rows, for parts where times and words are mixed. */
   where(node: QueryNode): { sql: string; params: (string | number)[] } {
     if (node.op === 'time') {
@@ -105,6 +176,9 @@ class Compiler {
       const end = node.beforeMs === null ? Number.MAX_SAFE_INTEGER : firstIdOf(node.beforeMs);
       return { sql: 'l.id >= ? AND l.id < ?', params: [from, end] };
     }
+    if (node.op === 'lines') return { sql: `l.id IN (${node.sql})`, params: [node.leaf] };
+    if (node.op === 'tag') return underTag('tag', node.value);
+    if (node.op === 'matter') return this.#matter(node.value);
     if (!hasTime(node)) {
       return { sql: 'l.id IN (SELECT rowid FROM words WHERE words MATCH ?)', params: [this.match(node)] };
     }
@@ -115,6 +189,11 @@ class Compiler {
     return { sql: parts.map(({ sql }) => `(${sql})`).join(node.op === 'or' ? ' OR ' : ' AND '), params };
   }
 }
+
+/** A saved search may name another; one that names itself comes to nothing. */
+const MOST_SAVED_DEPTH = 5;
+const ALL: QueryNode = { op: 'facet', word: 'all' };
+const NONE: QueryNode = { op: 'facet', word: 'nothing' };
 
 function anyOf(words: readonly string[]): string {
   return words.length === 0 ? NOTHING : `meta : (${words.map((word) => `"${word}"`).join(' OR ')})`;

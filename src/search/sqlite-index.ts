@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { DatabaseSync } from 'node:sqlite';
 import { Failure } from '../base/failure.ts';
+import type { ActsDb } from './acts-db.ts';
 import type { RepackEntry } from '../record/entry-types.ts';
 import type {
   AwaitedRecord,
@@ -20,6 +21,7 @@ import type { LogPosition } from './log-cursor.ts';
 import type { ReadRecord, ReadSegment } from './open-records.ts';
 import type { Query } from './query.ts';
 import { AwaitedRows } from './sqlite-awaited.ts';
+import { ActsReader } from './sqlite-acts-reader.ts';
 import { Answering } from './sqlite-answering.ts';
 import { BrowseReader } from './sqlite-browse.ts';
 import { SearchReader, STILL_WANTED } from './sqlite-reader.ts';
@@ -30,6 +32,7 @@ import { RecordWriter } from './sqlite-writer.ts';
 /** The index in one SQLite file (FTS5), in a directory that only its owner may enter. */
 export class SqliteIndex implements IndexDb {
   readonly #db: DatabaseSync;
+  readonly acts: ActsDb;
   readonly #search: SearchReader;
   readonly #browse: BrowseReader;
   readonly #state: StateRows;
@@ -38,6 +41,7 @@ export class SqliteIndex implements IndexDb {
 
   private constructor(db: DatabaseSync, writes: boolean, stillWanted: (() => boolean) | null = null) {
     this.#db = db;
+    this.acts = new ActsReader(db);
     if (stillWanted !== null) db.function(STILL_WANTED, { directOnly: true }, () => giveUpUnless(stillWanted));
     const answering = new Answering(db);
     this.#search = new SearchReader(answering, stillWanted !== null);
@@ -83,6 +87,7 @@ export class SqliteIndex implements IndexDb {
           if (record.awaits !== undefined) awaited += 1;
           if (record.awaits !== undefined) this.#awaited.add(record.leaf, segment.first, record.awaits);
         }
+        for (const pack of segment.packs ?? []) writer.acts.addPack(pack);
         for (const repack of segment.repacks ?? []) this.#awaited.addRepack(repack);
       }
       writer.lines.flush();

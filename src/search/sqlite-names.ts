@@ -2,7 +2,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Named } from './index-db.ts';
 import type { PersonId } from './line.ts';
-import type { NameLookup } from './sqlite-compile.ts';
+import type { CustodianSpan, NameLookup } from './sqlite-compile.ts';
+import { DirectoryReader } from './sqlite-directory.ts';
 import { foldedName } from './words.ts';
 
 interface NameAt {
@@ -31,6 +32,8 @@ const SQL = {
   group: 'SELECT id FROM person WHERE root = ?',
   byTitle: "SELECT DISTINCT conversation FROM title WHERE ' ' || folded || ' ' LIKE ? ESCAPE '!'",
   byNative: 'SELECT id FROM conversation WHERE native = ?',
+  matters: "SELECT matter, deed FROM standing WHERE name = 'matter'",
+  saved: "SELECT deed FROM standing WHERE name = 'saved-search' AND stands = 1 ORDER BY at, id",
   ofPair: "SELECT id FROM conversation WHERE type IN ('direct', 'self') AND (a = ?1 OR b = ?1)",
 } as const;
 
@@ -40,16 +43,19 @@ export class NameReader implements NameLookup {
   readonly #people = new Map<PersonId, Person>();
   readonly #roots = new Map<PersonId, PersonId>();
   readonly #titles = new Map<number, readonly NameAt[]>();
+  readonly directory: DirectoryReader;
 
   constructor(db: DatabaseSync) {
     const entries = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)]);
     this.#sql = Object.fromEntries(entries) as Record<keyof typeof SQL, StatementSync>;
+    this.directory = new DirectoryReader(db);
   }
 
   forget(): void {
     this.#people.clear();
     this.#roots.clear();
     this.#titles.clear();
+    this.directory.forget();
   }
 
   root(person: PersonId): PersonId {
@@ -115,6 +121,29 @@ export class NameReader implements NameLookup {
     const roots = new Set(rows.map(({ root }) => Number(root)));
     // Lines carry the number a person had when they were folded.
     return [...roots].flatMap((root) => this.#sql.group.all(root).map(({ id }) => Number(id)));
+  }
+
+  custodians(value: string): CustodianSpan[] {
+    return this.directory.called(value).map(({ identifier, fromMs, toMs }) => {
+      const roots = this.#sql.byAlias.all(identifier, `+${identifier}`).map(({ root }) => Number(root));
+      const people = [...new Set(roots)].flatMap((root) => this.#sql.group.all(root).map(({ id }) => Number(id)));
+      return { people, fromMs, toMs };
+    });
+  }
+
+  matters(value: string): string[] {
+    const folded = foldedName(value);
+    const rows = this.#sql.matters.all().filter(({ matter, deed }) => {
+      const { name } = JSON.parse(String(deed)) as { name: string };
+      return foldedName(name) === folded || matter === value;
+    });
+    return rows.map(({ matter }) => String(matter));
+  }
+
+  saved(value: string): string[] {
+    const folded = foldedName(value);
+    const deeds = this.#sql.saved.all().map(({ deed }) => JSON.parse(String(deed)) as { name: string; query: string });
+    return deeds.filter(({ name }) => foldedName(name) === folded).map(({ query }) => query);
   }
 
   /** By `#number`, title, the messenger's identifier, or a name of the other side. */

@@ -143,6 +143,12 @@ export function gapOf(row: Row, names: NameReader): GapRow {
   };
 }
 
+/** The ids of all lines that a query means, as a statement of their own. */
+export function linesOf(compiled: CompiledQuery): { sql: string; params: (string | number)[] } {
+  const { from, params } = source(compiled);
+  return { sql: `SELECT l.id ${from}`, params };
+}
+
 /** Everything between FROM and ORDER BY, with or without the rows of the lines. */
 export function source(
   { match, firstId, endId, where }: CompiledQuery,

@@ -3,9 +3,10 @@ import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, Failure } from '../base/failure.ts';
+import { ACT_TABLES } from './sqlite-acts.ts';
 
 /** Changes with every change of what is stored: an index of another version is built anew. */
-export const INDEX_VERSION = 2;
+export const INDEX_VERSION = 3;
 const FILE = 'index.db';
 const OTHERS_MAY = 0o077;
 const CACHE_KIB = 65_536;
@@ -68,7 +69,7 @@ export function openForWriting(directory: string, rebuild: boolean): DatabaseSyn
     db.close();
     removeIndex(directory);
     db = connect(path, false);
-    db.exec(`BEGIN;${SCHEMA}PRAGMA user_version = ${INDEX_VERSION};COMMIT;`);
+    db.exec(`BEGIN;${SCHEMA}${ACT_TABLES}PRAGMA user_version = ${INDEX_VERSION};COMMIT;`);
   }
   chmodSync(path, 0o600);
   LOCKS.set(db, lock);

@@ -7,6 +7,7 @@ import type { LineRecord, PersonId } from './line.ts';
 import { membershipIn, partiesIn } from './membership.ts';
 import type { ReadRecord } from './open-records.ts';
 import { changesSearch, placementOf, type LineName } from './placement.ts';
+import { ActWriter } from './sqlite-acts.ts';
 import { ConversationWriter } from './sqlite-conversations.ts';
 import { LineWriter } from './sqlite-lines.ts';
 import { PeopleWriter, type Merge } from './sqlite-people.ts';
@@ -43,12 +44,14 @@ export class RecordWriter {
   readonly lines: LineWriter;
   readonly #people: PeopleWriter;
   readonly #conversations: ConversationWriter;
+  readonly acts: ActWriter;
   readonly #streams = new Map<string, StreamRow>();
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
 
   constructor(db: DatabaseSync) {
     this.#people = new PeopleWriter(db, (merge) => this.#onMerge(merge));
     this.#conversations = new ConversationWriter(db, this.#people);
+    this.acts = new ActWriter(db);
     this.lines = new LineWriter(db, (person) => this.#people.root(person));
     const entries = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)]);
     this.#sql = Object.fromEntries(entries) as Record<keyof typeof SQL, StatementSync>;
@@ -57,6 +60,11 @@ export class RecordWriter {
   }
 
   take(read: ReadRecord): void {
+    // What readers did is no line of a conversation. One that cannot be read is, so that it shows.
+    if (read.type === 'access' && read.defect === null) {
+      if (read.act !== undefined) this.acts.take(read.act, read.leaf);
+      return;
+    }
     if (read.clear?.t === 'open') {
       const { stream, acct, app, role } = read.clear;
       this.#sql.addStream.run(stream, acct, app, role);

@@ -26,10 +26,20 @@ import { SeenTable, type Seen } from './sightings.ts';
 import type { SpoolParts } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
 
+/** What a reader did. It names no object: it is short, or it is refused. */
+export interface AccessCapture {
+  readonly type: 'access';
+  readonly native: NativeId;
+  readonly via: string;
+  readonly atMs: number;
+  readonly view: Json;
+  readonly raw: Uint8Array;
+}
+
 /** What this folder itself records: it may name objects that are in the spool already, and a tag whose identity it does not know. */
 export type OwnContent = ContentCapture & { readonly objects?: readonly BytesRef[] };
 export type OwnGap = GapCapture & { readonly tag?: Hex128 };
-export type OwnCapture = OwnContent | OwnGap;
+export type OwnCapture = OwnContent | OwnGap | AccessCapture;
 
 export interface SpoolAccount {
   readonly app: App;
@@ -41,7 +51,7 @@ export interface SpoolAccount {
 }
 
 interface ReadyContent {
-  readonly capture: OwnContent;
+  readonly capture: OwnContent | AccessCapture;
   readonly tag: Hex128;
   readonly mac: Buffer;
   /** The same bytes are recorded already; nothing was prepared then. */
@@ -85,6 +95,11 @@ export class AccountSpool implements AccountSink {
     this.#ret = ret;
     this.acct = device === undefined ? pseudonym : devicePseudonym(deploymentKey, app, account, device);
     this.#tagKey = tagKey(deploymentKey, pseudonym);
+  }
+
+  /** True where this spool is a reader's: it may sign no `content`. */
+  get isReaders(): boolean {
+    return this.#parts.options.role === 'reader';
   }
 
   ready(): Promise<void> {
@@ -177,12 +192,20 @@ export class AccountSpool implements AccountSink {
     const tag = this.tagOf(capture.native);
     const mac = SeenTable.mac(this.#tagKey, capture.raw);
     const seen = this.#parts.seen.find(tag, mac);
-    return { capture, tag, mac, seen, sealing: seen === null ? this.#seal(capture, capture.view, null) : null };
+    if (seen !== null) return { capture, tag, mac, seen, sealing: null };
+    const sealing = this.#seal(capture, capture.view, null);
+    return {
+      capture,
+      tag,
+      mac,
+      seen,
+      sealing: capture.type === 'access' ? assertShort(sealing, 'spool/too-large') : sealing,
+    };
   }
 
   #seal(
     { atMs, via, raw }: { atMs: number; via: string; raw: Uint8Array },
-    view: View,
+    view: View | Json,
     object: StagedObject | null,
   ): Sealing {
     const cap = Buffer.from(canonicalize({ atMs, via }));
@@ -247,6 +270,11 @@ export class AccountSpool implements AccountSink {
     const sight = { tag, mac, via: capture.via };
     const seen = this.#parts.seen.find(tag, mac) ?? ready.seen;
     if (seen !== null || sealing === null) return this.#fold(unit, sight, seen as Seen);
+    if (capture.type === 'access') {
+      const delivered = this.#append(unit, { t: 'access', ret: this.#ret, tag }, sealing);
+      this.#see(unit, sight, delivered.seq);
+      return delivered;
+    }
     const { object } = sealing;
     const refs = [...(object === null ? [] : [refOf(object.hash, object.size)]), ...(capture.objects ?? [])];
     const obj: { obj?: readonly BytesRef[] } = refs.length === 0 ? {} : { obj: refs };

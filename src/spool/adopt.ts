@@ -24,7 +24,7 @@ async function record(
   await sink.ready();
   const captures = await capturesOf(orphans, { app, sink, objects: spool.objects, nowMs: clock() });
   const delivered = await sink.deliverWith(captures, after === undefined ? {} : { after });
-  return delivered.filter(({ fresh }, at) => fresh && captures[at]?.type === 'content').length;
+  return delivered.filter(({ fresh }, at) => fresh && captures[at]?.type !== 'gap').length;
 }
 
 /** A stopped stream's records, in their order; each chunk counts as dealt with in the transaction that records it. */

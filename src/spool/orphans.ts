@@ -3,14 +3,14 @@ import { parseEntry, sealedPart } from '../record/entry.ts';
 import type { BytesRef, Entry, Hex128, Hex256 } from '../record/entry-types.ts';
 import type { View } from '../record/message.ts';
 import type { App } from '../record/vocabulary.ts';
-import type { AccountSpool, OwnCapture, OwnContent, OwnGap } from './account.ts';
+import type { AccessCapture, AccountSpool, OwnCapture, OwnContent, OwnGap } from './account.ts';
 import type { SpoolObjects } from './objects.ts';
 import type { Outbox, StoredRecord } from './outbox.ts';
 
 /*
  * Orphans: sealed records that no stream of this spool can ship any more, because the log took their stream another way or their
- * database is damaged. They are recorded once more, whole, as opaque content of the account's present stream. Their identity is
- * their bytes, so that doing it twice is harmless.
+ * database is damaged. They are recorded once more, whole, as opaque content of the account's present stream; in a reader's spool, which
+ * may sign no content, as `access`. Their identity is their bytes, so that doing it twice is harmless.
  */
 
 /** A sealed record as it was, `header line \n epoch document \n body`, and the objects it names. */
@@ -66,6 +66,10 @@ export interface Adoption {
 export async function capturesOf(orphans: readonly Orphan[], adoption: Adoption): Promise<OwnCapture[]> {
   const captures: OwnCapture[] = [];
   for (const orphan of orphans) {
+    if (adoption.sink.isReaders) {
+      captures.push(readerOrphan(orphan, adoption));
+      continue;
+    }
     const capture = orphanCapture(orphan, adoption);
     const isNew = !adoption.sink.has(capture.native);
     const present: BytesRef[] = [];
@@ -93,6 +97,29 @@ function orphanCapture({ raw }: Orphan, { app, nowMs }: Adoption): OwnContent {
     atMs: nowMs,
     view: { ...ownView(app), kind: 'unknown', reason: 'orphan-record' },
     raw,
+  };
+}
+
+/** What is put around a record once more; the rest of a body is for the record. An act is at most half as long. */
+const MAX_READER_ORPHAN_BYTES = 60_000;
+
+/** A reader's record names no object and has none to go to. One that grew too long by being put around again and again is a gap that names it. */
+function readerOrphan({ raw, tag }: Orphan, { app, nowMs }: Adoption): AccessCapture | OwnGap {
+  if (raw.length <= MAX_READER_ORPHAN_BYTES) {
+    const id = raw.toString('latin1', 0, ORPHAN_ID_BYTES);
+    const native = { chat: '', sender: '', id, kind: 'orphan', revision: '' };
+    return { type: 'access', native, via: 'spool', atMs: nowMs, view: { v: 1, kind: 'orphan' }, raw };
+  }
+  return {
+    type: 'gap',
+    cause: 'spool-doubtful',
+    scope: 'message',
+    state: 'final',
+    atMs: nowMs,
+    via: 'spool',
+    ...(tag === null ? {} : { tag }),
+    view: { ...ownView(app), kind: 'gap', cause: 'spool-doubtful', detail: null },
+    raw: Buffer.alloc(0),
   };
 }
 

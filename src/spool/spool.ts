@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Failure } from '../base/failure.ts';
-import { isSealedTo } from '../record/enforcement.ts';
+import { isSealedTo, type BatchRole } from '../record/enforcement.ts';
 import type { Hex128, StreamHead } from '../record/entry-types.ts';
 import { recipientsOf } from '../record/epoch-document.ts';
 import { signingKeyOf, type KeyId } from '../record/key.ts';
@@ -33,8 +33,10 @@ export interface SpoolOptions {
   readonly origin: string;
   readonly manifest: Manifest;
   readonly logKey: NoteKey;
-  /** Signs this connector's batches; named in the manifest. */
+  /** Signs this spool's batches; named in the manifest, in the role below. */
   readonly signingKey: KeyObject;
+  /** Whose spool it is: a reader's records what a reader may sign, and no messages. A connector's, if left out. */
+  readonly role?: BatchRole;
   /** Encrypts session state on this host. */
   readonly hostKey: KeyObject;
   /** Pseudonyms and tags are keyed with it; the same in the whole deployment. */

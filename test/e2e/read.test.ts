@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { encodeVerifierKey } from '../../src/record/note.ts';
+import { auditIn } from '../access/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, HARBOUR, message, refTo } from '../search/kit.ts';
 import { Guard } from '../services/guard.ts';
 import { MANIFEST, TRUST } from '../support/archive-fixture.ts';
 import { Daemon, runHoldfast, until, type Finished } from '../support/e2e-process.ts';
-import { READER, ROOT, STRANGER, type RecipientPair } from '../vectors/keys.ts';
+import { READER, READER_SIGNING, ROOT, STRANGER, type RecipientPair } from '../vectors/keys.ts';
 
 const guard = new Guard('read');
 let archive: TalkingArchive;
@@ -31,12 +33,14 @@ function place(name: string, { privateKey }: RecipientPair = READER): string {
   writeFileSync(join(dir, 'trust.json'), JSON.stringify(trust));
   writeFileSync(join(dir, 'manifest.json'), `${MANIFEST}\n`);
   writeFileSync(join(dir, 'reader.key'), key, { mode: 0o600 });
+  const signing = READER_SIGNING.privateKey.export({ format: 'pem', type: 'pkcs8' });
+  writeFileSync(join(dir, 'signing.key'), signing, { mode: 0o600 });
   const config = {
     origin: TRUST.origin,
     trust: 'trust.json',
     manifest: 'manifest.json',
     archive: { url: pathToFileURL(archive.directory).href },
-    reader: { key: 'reader.key', index: 'index', followEvery: '100ms' },
+    reader: { key: 'reader.key', index: 'index', signing: 'signing.key', spool: 'reader-spool', followEvery: '100ms' },
     retention: [{ class: 'x', period: 'P1D', authority: 'test' }],
   };
   const file = join(dir, 'holdfast.yaml');
@@ -151,12 +155,51 @@ describe('holdfast read, search and show', () => {
     expect(codeIn(refused)).toMatch(/^(?:search\/foreign-archive|format\/)/);
   });
 
-  it('leave nothing outside of the index’s directory', () => {
+  it('show nothing whose look cannot be recorded first', async () => {
+    const config = place('unrecorded');
+    await run('read', '--once', '--config', config);
+    writeFileSync(join(guard.dir, 'unrecorded', 'reader-spool'), 'a file where the spool should be');
+    for (const command of [['search', 'berth'], ['show', 'harbour watch'], ['show'], ['access-log']]) {
+      const refused = await run(...command, '--config', config);
+      expect([refused.code, codeIn(refused), refused.stdout]).toEqual([2, 'access/unrecorded', '']);
+    }
+  }, 120_000);
+
+  it('record what they showed, to whom, however many run at once; the log of it is shown', async () => {
+    const config = place('recorded');
+    await run('read', '--once', '--config', config);
+    const queries = ['berth', 'taken', 'free', 'harbour'];
+    const all = await Promise.all(queries.map((query) => run('search', query, '--config', config)));
+    expect(all.map(({ code, stderr }) => [code, stderr])).toEqual(queries.map(() => [0, '']));
+    expect(codeIn(await run('show', 'no such thing', '--config', config))).toBe('search/not-found');
+    const { maker } = archive;
+    await using audit = auditIn(join(guard.dir, 'recorded'), { link: maker.link, clock: () => maker.nowMs });
+    await until('all is archived', async () => {
+      await archive.maker.archiver.flush();
+      return (await audit.waiting()) === 0;
+    });
+    await audit[Symbol.asyncDispose]();
+    await run('read', '--once', '--config', config);
+    const { acts } = JSON.parse((await run('access-log', '--json', '--config', config)).stdout) as {
+      acts: { by: { user: string }; deed: { act: string; query?: string; code?: string } }[];
+    };
+    expect(acts.flatMap(({ deed }) => deed.query ?? []).toSorted()).toEqual(queries.toSorted());
+    expect(acts.flatMap(({ deed }) => deed.code ?? [])).toEqual(['search/not-found']);
+    expect(new Set(acts.map(({ by }) => by.user))).toEqual(new Set([userInfo().username]));
+    const shown = await run('access-log', '--act', 'search', '--config', config);
+    expect(shown.stdout).toMatch(/search {2}berth → \d+ hits?, \d+ shown/);
+    // What people looked for is found by none of the searches in what was said.
+    expect((await run('search', 'shown', '--config', config)).stdout).toMatch(/^0 hits/);
+  }, 240_000);
+
+  it('leave nothing outside of the index’s directory and the reader’s spool', () => {
     expect(readdirSync(join(guard.dir, 'whole')).toSorted()).toEqual([
       'holdfast.yaml',
       'index',
       'manifest.json',
+      'reader-spool',
       'reader.key',
+      'signing.key',
       'trust.json',
     ]);
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { read, ROOT, treeFiles } from './files.ts';
 
 const help = spawnSync(process.execPath, [`${ROOT}src/main/cli.ts`, '--help'], { encoding: 'utf8' });
-const commands = new Set([...help.stdout.matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map(([, name]) => name));
+const commands = new Set([...help.stdout.matchAll(/^ {2}([a-z][a-z-]*)(?: |$)/gm)].map(([, name]) => name));
 
 const helps = new Map<string, string>();
 
@@ -29,7 +29,7 @@ describe('the command line', () => {
   it('has every command that a document names', () => {
     const documents = treeFiles().filter((file) => file.endsWith('.md'));
     const named = documents.flatMap((file) =>
-      [...read(file).matchAll(/(?:npx holdfast|`holdfast) ([a-z]+)(?! v1)\b/g)].map(([, command]) => ({
+      [...read(file).matchAll(/(?:npx holdfast|`holdfast) ([a-z][a-z-]*)(?! v1)\b/g)].map(([, command]) => ({
         file,
         command,
       })),
@@ -44,7 +44,7 @@ describe('the command line', () => {
       .flatMap((file) => [
         ...read(file)
           .replaceAll(/ \\\n\s*/g, ' ')
-          .matchAll(/^ +npx holdfast ([a-z]+)( [^#\n]*)?/gm),
+          .matchAll(/^ +npx holdfast ([a-z][a-z-]*)( [^#\n]*)?/gm),
       ])
       .flatMap(([line, command = '', rest = '']) =>
         [...rest.matchAll(/ (--[a-z-]+)/g)].map(([, option = '']) => ({ line, command, option })),

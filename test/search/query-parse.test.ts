@@ -30,8 +30,15 @@ function shown(node: QueryNode | null): string {
       return `${node.field}:${node.value}`;
     case 'conversation':
       return `in:${node.value}`;
+    case 'tag':
+    case 'matter':
+    case 'saved':
+      return `${node.op}:${node.value}`;
     case 'facet':
       return node.word;
+    case 'people':
+    case 'lines':
+      return 'never from text';
     case 'time':
       return `${node.fromMs ?? ''}..${node.beforeMs ?? ''}`;
   }
@@ -42,6 +49,7 @@ describe('a query', () => {
     ['', 'everything'],
     ['   ', 'everything'],
     ['berth 14', '(berth and 14)'],
+    ['tag:Privileged matter:"Harbour case" -saved:tugs', '(tag:privileged and matter:Harbour case and not saved:tugs)'],
     ['a b OR c d', '((a and b) or (c and d))'],
     ['a (b OR c) d', '(a and (b or c) and d)'],
     ['-a', 'not a'],

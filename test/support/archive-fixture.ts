@@ -19,11 +19,12 @@ import { Shipper } from '../../src/spool/shipper.ts';
 import { Spool } from '../../src/spool/spool.ts';
 import type { SpoolStream } from '../../src/spool/streams.ts';
 import { WatermarkGate } from '../../src/spool/watermark.ts';
-import { ARCHIVER, CONNECTOR, ESCROW, LOG, ORIGIN, READER, ROOT, signingPair } from '../vectors/keys.ts';
+import { ARCHIVER, CONNECTOR, ESCROW, LOG, ORIGIN, READER, READER_SIGNING, ROOT, signingPair } from '../vectors/keys.ts';
 
 // A small archive as the real spool, queue and archiver write it, on a clock of its own. Keys are those of the vectors.
 
 export const OFFICER = signingPair('officer');
+export const SECOND_OFFICER = signingPair('second officer');
 export const SECOND_CONNECTOR = signingPair('second connector');
 export const LONG_CLASS = 'GRS-6.1-011';
 export const SHORT_CLASS = 'GRS-6.1-012';
@@ -46,6 +47,8 @@ export const MANIFEST = signManifest(
       { role: 'connector', name: 'connector', pub: pub(CONNECTOR) },
       { role: 'connector', name: 'second-connector', pub: pub(SECOND_CONNECTOR) },
       { role: 'officer', name: 'officer', pub: pub(OFFICER) },
+      { role: 'officer', name: 'second-officer', pub: pub(SECOND_OFFICER) },
+      { role: 'reader', name: 'reader-signing', pub: pub(READER_SIGNING) },
     ],
   },
   ROOT.privateKey,
@@ -68,6 +71,8 @@ export class ArchiveMaker implements AsyncDisposable {
   #spool!: Spool;
   #shipper!: Shipper;
   #process!: SpoolStream;
+  /** For others that send to the archiver. */
+  readonly link = new InProcessLink();
   #failed: string | null = null;
   #count = 0;
 
@@ -89,7 +94,7 @@ export class ArchiveMaker implements AsyncDisposable {
   readonly #clock = (): number => this.nowMs;
 
   async start(): Promise<void> {
-    const link = new InProcessLink();
+    const { link } = this;
     const fail = (what: string): void => void (this.#failed ??= what);
     this.#archiver = await Archiver.start({
       store: await this.#openStore(),

@@ -50,6 +50,8 @@ export const ROOT = signingPair('root');
 export const LOG = signingPair('log');
 export const ARCHIVER = signingPair('archiver');
 export const CONNECTOR = signingPair('connector');
+/** What the reader signs the record of its looks with. */
+export const READER_SIGNING = signingPair('reader signing');
 export const READER = recipientPair('reader');
 export const ESCROW = recipientPair('escrow');
 /** Holds a key that nothing is sealed to. */
