@@ -24,6 +24,8 @@ const ACCOUNTS = 8;
 const IN_FLIGHT = 64;
 const CONCURRENCY = 16;
 const RAW_BYTES = 420;
+/** Records of less than a segment. */
+const LEFT = 4000;
 const TARGET = 0.5;
 
 /** Runs `work` for each number, so many at a time. */
@@ -115,7 +117,7 @@ async function whole(port: number, round: number): Promise<Whole> {
     onBroken: fail,
   };
   const downlink = parts.use(new BullmqDownlink({ ...options, concurrency: CONCURRENCY }));
-  parts.use(await startArchiver(directory, downlink));
+  const archiver = parts.use(await startArchiver(directory, downlink));
   const spool = parts.use(await openSpool(join(directory, 'spool')));
   const uplink = parts.use(new Gate(new BullmqUplink({ ...options, connector: spool.keyId })));
   const accounts = Array.from({ length: ACCOUNTS }, (_, no) => ({
@@ -134,7 +136,11 @@ async function whole(port: number, round: number): Promise<Whole> {
   );
   const ship = await timed(async () => {
     uplink.open();
-    while (spool.backlog() > 0) await sleep(5);
+    for (let before = Infinity; spool.backlog() > 0; before = spool.backlog()) {
+      await sleep(5);
+      // All that is left waits for a segment that nothing will fill: that is the rhythm's time, not the pipeline's.
+      if (spool.backlog() === before && before < LEFT) await archiver.flush();
+    }
   });
   return { capture, ship, jobs: uplink.jobs };
 }

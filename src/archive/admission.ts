@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { FailureCode } from '../base/failure.ts';
 import { verifyStatement } from '../record/batch.ts';
-import { entryId, genesisOf, isStreamRecord, sealedPart } from '../record/entry.ts';
+import { genesisOf, isStreamRecord, sealedPart } from '../record/entry.ts';
 import type { BytesRef, Entry, Hex128, Hex256, StreamRecord } from '../record/entry-types.ts';
 import { maySign, mostGenerationOf, sealedUntilMs, type BatchRole } from '../record/enforcement.ts';
 import { recipientsOf } from '../record/epoch-document.ts';
 import { FormatError, type FormatCode } from '../record/format-error.ts';
-import { sha256Hex } from '../record/hash.ts';
+import { leafHashHex, sha256Hex } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
 import { fromSeconds } from '../record/period.ts';
-import type { ParsedJob } from '../queue/job.ts';
+import type { ReceivedBatch } from '../queue/job.ts';
 import type { LogState } from './log-state.ts';
-
-export type ParsedBatch = Extract<ParsedJob, { kind: 'batch' }>;
 
 /** Where the next record of a stream must follow: the log's head, or that of what waits for the next segment. */
 export interface StreamTip {
@@ -64,7 +62,7 @@ export type Admission =
  * every body's hash and every epoch's document are checked here, before a byte is stored. A manifest enters into force only while
  * nothing waits, so the one in force here is the one in force where the batch will stand in the log.
  */
-export function admit(batch: ParsedBatch, judge: Judge): Admission {
+export function admit(batch: ReceivedBatch, judge: Judge): Admission {
   const { statement } = batch;
   if (statement.origin !== judge.origin) return { outcome: 'refuse', code: 'archive/other-log', isSigned: false };
   const signer = judge.state.batchSigners.get(statement.key);
@@ -81,20 +79,20 @@ export function admit(batch: ParsedBatch, judge: Judge): Admission {
   }
 }
 
-function judgeSigned(batch: ParsedBatch, role: BatchRole, judge: Judge): Admission {
+function judgeSigned(batch: ReceivedBatch, role: BatchRole, judge: Judge): Admission {
   // First of all: until the records are those that were signed, nothing that they say may be held against the signer.
   const chain = followChain(batch);
   const tip = judge.tipOf(batch.statement.stream);
   const placed = place(batch, judge, tip);
   if (placed !== null) return placed;
-  if (!batch.entries.every(({ t }) => maySign(role, t))) throw new Refusal('archive/other-role');
+  if (!batch.records.every(({ entry }) => maySign(role, entry.t))) throw new Refusal('archive/other-role');
   checkBodies(batch);
-  const { acct } = tip ?? (batch.entries[0] as Extract<Entry, { t: 'open' }>);
+  const { acct } = tip ?? (firstOf(batch) as Extract<Entry, { t: 'open' }>);
   const { gen, key } = batch.statement;
   return {
     outcome: 'take',
     tip: { acct, gen, key, ...chain },
-    objects: objectsOf(batch.entries),
+    objects: objectsOf(batch),
     epochs: epochsOf(batch, judge.state),
   };
 }
@@ -108,28 +106,29 @@ class Refusal extends Error {
 }
 
 /** Where a batch's own chain ends. Refuses records that are not the signed ones, one behind the other. */
-function followChain({
-  statement,
-  entries,
-  records,
-}: ParsedBatch): Pick<StreamTip, 'seq' | 'id' | 'leafId' | 'closed'> {
-  let next = { seq: statement.first, prev: prevOf(entries[0]) };
+function followChain(batch: ReceivedBatch): Pick<StreamTip, 'seq' | 'id' | 'leafId' | 'closed'> {
+  const { statement, records } = batch;
+  let next = { seq: statement.first, prev: prevOf(firstOf(batch)) };
   let leafId = '';
   let closed = false;
   let before: StreamRecord['t'] | null = null;
-  for (const [index, entry] of entries.entries()) {
+  for (const { entry, line } of records) {
     if (!isStreamRecord(entry) || entry.stream !== statement.stream) throw new Refusal('archive/foreign-record');
     if (closed) throw new Refusal('archive/closed-stream');
     if (entry.seq !== next.seq || entry.prev !== next.prev) throw new Refusal('archive/broken-chain');
     // What follows a hole names what was lost and not the hole: the signature would not cover it.
     if (before === 'hole') throw new Refusal('archive/hole-inside');
-    leafId = entryId((records[index] as { line: string }).line).toString('hex');
+    leafId = leafHashHex(line);
     next = nextAfter(entry, leafId);
     closed = entry.t === 'close';
     before = entry.t;
   }
   if (leafId !== statement.last) throw new Refusal('archive/broken-chain');
   return { seq: next.seq - 1, id: next.prev, leafId, closed };
+}
+
+function firstOf({ records }: ReceivedBatch): Entry | undefined {
+  return records[0]?.entry;
 }
 
 function prevOf(entry: Entry | undefined): Hex256 {
@@ -143,20 +142,21 @@ function nextAfter(record: StreamRecord, leafId: Hex256): { seq: number; prev: H
 }
 
 /** Null if the batch is the stream's next; else what it is instead. */
-function place(batch: ParsedBatch, judge: Judge, tip: StreamTip | undefined): Admission | null {
-  const { statement, entries } = batch;
+function place(batch: ReceivedBatch, judge: Judge, tip: StreamTip | undefined): Admission | null {
+  const { statement } = batch;
   if (tip === undefined) return placeFirst(batch, judge);
   if (tip.key !== statement.key || tip.gen !== statement.gen) throw new Refusal('archive/other-key');
   if (statement.first > tip.seq + 1) return { outcome: 'want', seq: tip.seq + 1 };
   if (statement.first <= tip.seq) return placeBehind(batch, tip);
   if (tip.closed) throw new Refusal('archive/closed-stream');
-  if (prevOf(entries[0]) !== tip.id) throw new Refusal('archive/fork');
+  if (prevOf(firstOf(batch)) !== tip.id) throw new Refusal('archive/fork');
   return null;
 }
 
-function placeFirst({ statement, entries }: ParsedBatch, judge: Judge): Admission | null {
+function placeFirst(batch: ReceivedBatch, judge: Judge): Admission | null {
+  const { statement } = batch;
   if (statement.first > 0) return { outcome: 'want', seq: 0 };
-  const [opening] = entries;
+  const opening = firstOf(batch);
   if (opening?.t !== 'open' || opening.gen !== statement.gen || opening.key !== statement.key)
     throw new Refusal('archive/bad-open');
   if (opening.prev !== genesisOf(judge.origin, statement.stream)) throw new Refusal('archive/broken-chain');
@@ -167,10 +167,10 @@ function placeFirst({ statement, entries }: ParsedBatch, judge: Judge): Admissio
 }
 
 /** The record that ends at our head must be the one we have; what lies before it was judged when it came. */
-function placeBehind({ entries, records }: ParsedBatch, tip: StreamTip): Admission {
-  for (const [index, entry] of (entries as readonly StreamRecord[]).entries()) {
-    const leafId = entryId((records[index] as { line: string }).line).toString('hex');
-    const { seq, prev } = nextAfter(entry, leafId);
+function placeBehind({ records }: ReceivedBatch, tip: StreamTip): Admission {
+  for (const { entry, line } of records) {
+    const leafId = leafHashHex(line);
+    const { seq, prev } = nextAfter(entry as StreamRecord, leafId);
     if (seq !== tip.seq + 1) continue;
     const isOurs = tip.leafId === null ? prev === tip.id : leafId === tip.leafId;
     if (!isOurs) throw new Refusal('archive/fork');
@@ -178,19 +178,18 @@ function placeBehind({ entries, records }: ParsedBatch, tip: StreamTip): Admissi
   return { outcome: 'known' };
 }
 
-function checkBodies({ entries, records }: ParsedBatch): void {
-  for (const [index, entry] of entries.entries()) {
+function checkBodies({ records }: ReceivedBatch): void {
+  for (const { entry, body } of records) {
     const sealed = sealedPart(entry);
-    const body = records[index]?.body ?? null;
     if (sealed !== null && (body === null || sha256Hex(body) !== sealed.body.h))
       throw new Refusal('archive/other-body');
   }
 }
 
-function epochsOf({ entries, epochs }: ParsedBatch, state: LogState): Map<Hex256, string> {
+function epochsOf({ records, epochs }: ReceivedBatch, state: LogState): Map<Hex256, string> {
   const sent = new Map(epochs.map((document) => [sha256Hex(document), document]));
   const named = new Map<Hex256, string>();
-  for (const [epoch, newestMs] of usesOf(entries)) {
+  for (const [epoch, newestMs] of usesOf(records)) {
     const document = sent.get(epoch);
     if (document === undefined) throw new Refusal('archive/missing-epoch');
     const untilMs = sealedUntilMs(recipientsOf(document) ?? [], state.manifests);
@@ -202,9 +201,9 @@ function epochsOf({ entries, epochs }: ParsedBatch, state: LogState): Map<Hex256
 }
 
 /** The epochs that records name, each with the latest date of its records. */
-function usesOf(entries: readonly Entry[]): Map<Hex256, number> {
+function usesOf(records: ReceivedBatch['records']): Map<Hex256, number> {
   const uses = new Map<Hex256, number>();
-  for (const entry of entries) {
+  for (const { entry } of records) {
     const epoch = sealedPart(entry)?.epoch;
     if (epoch !== undefined) uses.set(epoch, Math.max(uses.get(epoch) ?? -Infinity, fromSeconds(entry.at)));
   }
@@ -212,9 +211,9 @@ function usesOf(entries: readonly Entry[]): Map<Hex256, number> {
 }
 
 /** Once each, although several records may name the same. */
-function objectsOf(entries: readonly Entry[]): NamedObject[] {
+function objectsOf({ records }: ReceivedBatch): NamedObject[] {
   const objects = new Map<string, NamedObject>();
-  for (const entry of entries) {
+  for (const { entry } of records) {
     if ((entry.t !== 'content' && entry.t !== 'media') || entry.obj === undefined) continue;
     for (const { h, n } of entry.obj) objects.set(`${h} ${n} ${entry.ret}`, { h, n, ret: entry.ret });
   }

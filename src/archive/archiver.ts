@@ -6,9 +6,8 @@ import { FormatError } from '../record/format-error.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import type { NoteKey } from '../record/note.ts';
 import type { Downlink } from '../queue/link.ts';
-import { parseJob, type ParsedJob } from '../queue/job.ts';
+import { parseJob, type ParsedJob, type ReceivedBatch } from '../queue/job.ts';
 import { encodeReply, type Reply } from '../queue/reply.ts';
-import type { ParsedBatch } from './admission.ts';
 import { LogCommitter, type Committed, type CommitKeys, type OwnEntry } from './committer.ts';
 import { missingRules } from './genesis.ts';
 import { GRANT_LIMITS, GrantQuota, type GrantLimits } from './grant-quota.ts';
@@ -207,7 +206,7 @@ export class Archiver implements AsyncDisposable {
     return done;
   }
 
-  async #takeBatch(batch: ParsedBatch): Promise<void> {
+  async #takeBatch(batch: ReceivedBatch): Promise<void> {
     const { statement, since, again } = batch;
     const { stream, key, first } = statement;
     const admission = await this.#sequencer.submit(batch);

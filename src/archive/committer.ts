@@ -3,13 +3,13 @@ import type { KeyObject } from 'node:crypto';
 import { Failure } from '../base/failure.ts';
 import { signCheckpoint } from '../record/checkpoint.ts';
 import { encodeEntry } from '../record/entry.ts';
-import type { HeadsEntry, LogRecord, PackEntry } from '../record/entry-types.ts';
+import type { Entry, HeadsEntry, LogRecord, PackEntry } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { encodeHeads, headsRootHex } from '../record/heads.ts';
 import type { SigningKey } from '../record/key.ts';
 import { checkpointKey, headsKey, packKey, segmentKey } from '../record/layout.ts';
 import { fromSeconds, toSeconds } from '../record/period.ts';
-import { encodeSegment, parseSegment } from '../record/segment.ts';
+import { parseSegment, writeSegment, type WrittenSegment } from '../record/segment.ts';
 import { brokenLog, documentsByHash, type LogState } from './log-state.ts';
 import { buildPacks, type Pack } from './packs.ts';
 import type { Pending } from './pending.ts';
@@ -67,15 +67,15 @@ export class LogCommitter {
     for (const [index, pack] of packs.entries()) await this.#createPack(pack, locks[index] as Lock);
     const at = toSeconds(serverMs);
     const packEntries = packs.map((pack, index) => packEntry(pack, locks[index] as Lock));
-    const lines = [...pending.lines, ...[...own, ...packEntries].map((entry) => this.#line(entry, at))];
+    const logged = [...own, ...packEntries].map((entry) => this.#logged(entry, at));
     const docs = [...pending.epochs.values(), ...documents];
-    const bytes = this.#encode({ docs, batches: pending.statements, entries: lines, at });
+    const segment = this.#encode(pending, logged, docs, at);
     const lock = schedules.lockForLog(locks, serverMs);
-    await this.#createSegment(segmentKey(this.#parts.origin, first), bytes, lock);
-    this.#apply(lines, docs, bytes);
+    await this.#createSegment(segmentKey(this.#parts.origin, first), segment.bytes, lock);
+    this.#apply([...pending.entries, ...logged], docs, segment);
     await this.publish();
     const heads = own.filter(({ t }) => t === 'heads').length;
-    return { first, records: pending.lines.length, puts: packs.length + heads + 2, packs, atMs: fromSeconds(at) };
+    return { first, records: pending.entries.length, puts: packs.length + heads + 2, packs, atMs: fromSeconds(at) };
   }
 
   /**
@@ -96,23 +96,23 @@ export class LogCommitter {
     >;
   }
 
-  #line(entry: OwnEntry, at: string): string {
-    return encodeEntry({ v: 1, at, log: this.#parts.origin, ...entry } as LogRecord);
+  #logged(entry: OwnEntry, at: string): LogRecord {
+    return { v: 1, at, log: this.#parts.origin, ...entry } as LogRecord;
   }
 
-  #encode(parts: {
-    docs: readonly string[];
-    batches: readonly string[];
-    entries: readonly string[];
-    at: string;
-  }): Buffer {
+  #encode(pending: Pending, logged: readonly LogRecord[], docs: readonly string[], at: string): WrittenSegment {
     const { origin, state, keys } = this.#parts;
-    const before = state.window.range();
-    return encodeSegment(
-      { origin, before, checkpoint: state.checkpoint, ...parts },
-      keys.archiverPublic,
-      keys.archiver,
-    );
+    const parts = {
+      origin,
+      before: state.window.range(),
+      checkpoint: state.checkpoint,
+      docs,
+      batches: pending.statements,
+      records: { lines: pending.lines, count: pending.entries.length },
+      entries: logged.map(encodeEntry),
+      at,
+    };
+    return writeSegment(parts, keys.archiverPublic, keys.archiver);
   }
 
   async #createPack(pack: Pack, lock: Lock): Promise<void> {
@@ -152,13 +152,10 @@ export class LogCommitter {
   }
 
   /** What was read back is what everybody will read; the log key signs no other root than the one it states. */
-  #apply(lines: readonly string[], docs: readonly string[], winner: Buffer): void {
+  #apply(entries: readonly Entry[], docs: readonly string[], { bytes, leaves }: WrittenSegment): void {
     const { state } = this.#parts;
-    state.apply(
-      lines.map((line) => Buffer.from(line, 'latin1')),
-      documentsByHash(docs),
-    );
-    const { root, size } = parseSegment(winner).tail;
+    state.append(entries, leaves, documentsByHash(docs));
+    const { root, size } = parseSegment(bytes).tail;
     if (size !== state.size || !root.equals(state.window.root())) throw brokenLog(`another root at leaf ${size}`);
     this.sign();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
-import { isStreamRecord, parseEntry } from '../record/entry.ts';
+import { encodeEntry, isStreamRecord, parseEntry } from '../record/entry.ts';
 import type { BatchRole, EnforcedManifest } from '../record/enforcement.ts';
 import type {
   Entry,
@@ -139,25 +139,28 @@ export class LogState {
   }
 
   /** Takes in one committed segment. Returns its entries, parsed. `documents` are those it holds, by hash. */
-  apply(lines: Iterable<Buffer>, documents: ReadonlyMap<Hex256, string>): Entry[] {
-    const first = this.size;
-    const entries: Entry[] = [];
-    for (const line of lines) entries.push(this.#applyEntry(line.toString('latin1'), leafHash(line), documents));
-    const heads = entries.findLast(({ t }) => t === 'heads');
-    if (heads !== undefined) this.lastHeads = { leaves: first, at: heads.at };
-    this.#shrinkWindow();
+  apply(lines: readonly Buffer[], documents: ReadonlyMap<Hex256, string>): Entry[] {
+    const entries = lines.map((line) => parseEntry(line.toString('latin1')));
+    this.append(entries, lines.map(leafHash), documents);
     return entries;
   }
 
-  #applyEntry(line: string, id: Hash, documents: ReadonlyMap<Hex256, string>): Entry {
+  /** Like {@link apply}, for who has the entries and their leaf hashes already. */
+  append(entries: readonly Entry[], leaves: readonly Hash[], documents: ReadonlyMap<Hex256, string>): void {
+    const first = this.size;
+    for (const [index, entry] of entries.entries()) this.#appendEntry(entry, leaves[index] as Hash, documents);
+    const heads = entries.findLast(({ t }) => t === 'heads');
+    if (heads !== undefined) this.lastHeads = { leaves: first, at: heads.at };
+    this.#shrinkWindow();
+  }
+
+  #appendEntry(entry: Entry, id: Hash, documents: ReadonlyMap<Hex256, string>): void {
     const leaf = this.#window.size;
     this.#window.append(id);
-    const entry = parseEntry(line);
     if (isStreamRecord(entry)) this.#applyRecord(entry, leaf, id.toString('hex'));
-    else if (entry.t === 'key') this.#applyManifest({ entry, line }, documents);
-    else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line });
-    else if (entry.t === 'store') this.#store = { entry, line };
-    return entry;
+    else if (entry.t === 'key') this.#applyManifest({ entry, line: encodeEntry(entry) }, documents);
+    else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line: encodeEntry(entry) });
+    else if (entry.t === 'store') this.#store = { entry, line: encodeEntry(entry) };
   }
 
   #applyRecord(record: StreamRecord, leaf: number, leafId: Hex256): void {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { encodeStatement } from '../record/batch.ts';
 import { sealedPart } from '../record/entry.ts';
-import type { Hex128, Hex256 } from '../record/entry-types.ts';
-import type { Admitted, ParsedBatch, StreamTip } from './admission.ts';
+import type { Entry, Hex128, Hex256 } from '../record/entry-types.ts';
+import type { ReceivedBatch } from '../queue/job.ts';
+import type { Admitted, StreamTip } from './admission.ts';
 
 /** A sealed body on its way into a pack. */
 export interface PendingBody {
@@ -15,7 +16,9 @@ export interface PendingBody {
 /** What waits for the next segment, in the order it was admitted. */
 export class Pending {
   readonly statements: string[] = [];
-  readonly lines: string[] = [];
+  /** The records of all statements, and their lines as they arrived. */
+  readonly entries: Entry[] = [];
+  readonly lines: Buffer[] = [];
   readonly bodies: PendingBody[] = [];
   /** Epoch documents, once each. */
   readonly epochs = new Map<Hex256, string>();
@@ -26,16 +29,18 @@ export class Pending {
   readonly objects: { readonly stream: Hex128; readonly hash: Hex256 }[] = [];
   bytes = 0;
 
-  add(batch: ParsedBatch, { tip, epochs, objects }: Admitted): void {
-    const { statement, entries, records } = batch;
+  add(batch: ReceivedBatch, { tip, epochs, objects }: Admitted): void {
+    const { statement, records, lines } = batch;
     this.statements.push(encodeStatement(statement));
-    for (const [offset, { line, body }] of records.entries()) {
-      const sealed = sealedPart(entries[offset] as (typeof entries)[number]);
+    for (const { entry, body } of records) {
+      const sealed = sealedPart(entry);
       if (sealed !== null && body !== null)
-        this.bodies.push({ ret: sealed.ret, index: this.lines.length, bytes: body });
-      this.lines.push(line);
-      this.bytes += line.length + (body?.length ?? 0);
+        this.bodies.push({ ret: sealed.ret, index: this.entries.length, bytes: body });
+      this.entries.push(entry);
+      this.bytes += body?.length ?? 0;
     }
+    this.lines.push(lines);
+    this.bytes += lines.length;
     for (const [hash, document] of epochs) {
       if (!this.epochs.has(hash)) this.bytes += document.length;
       this.epochs.set(hash, document);

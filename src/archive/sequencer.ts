@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { codeOf, Failure, isFailure, type FailureCode } from '../base/failure.ts';
+import type { ReceivedBatch } from '../queue/job.ts';
 import type { Hex128 } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { mediaKey } from '../record/layout.ts';
-import { admit, type Admission, type Judge, type NamedObject, type ParsedBatch, type StreamTip } from './admission.ts';
+import { admit, type Admission, type Judge, type NamedObject, type StreamTip } from './admission.ts';
 import type { Committed, LogCommitter, OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
 import { Pending } from './pending.ts';
@@ -72,7 +73,7 @@ export class Sequencer {
   }
 
   /** Admits a batch. Resolves when it waits for the next segment, or with what it is instead. Holds back while too much waits. */
-  async submit(batch: ParsedBatch): Promise<Admission> {
+  async submit(batch: ReceivedBatch): Promise<Admission> {
     // All that wait are woken at once: without objects nothing comes between this check and adding.
     while (this.#isFull()) await new Promise<void>((resolve) => this.#room.push(resolve));
     const first = this.#admit(batch);
@@ -90,7 +91,7 @@ export class Sequencer {
     return admission;
   }
 
-  #admit(batch: ParsedBatch): Admission {
+  #admit(batch: ReceivedBatch): Admission {
     if (this.#stopped !== null) throw this.#stopped;
     if (this.#closing) throw closing();
     return admit(batch, this.#judge);
@@ -126,9 +127,9 @@ export class Sequencer {
     throw new Failure('archive/object-missing', { expected: 'an uploaded object', got: 'none', where: key });
   }
 
-  #noteUnscheduled({ entries }: ParsedBatch): void {
-    const count = entries.filter(
-      (entry) => 'ret' in entry && entry.ret !== undefined && !this.#o.schedules.has(entry.ret),
+  #noteUnscheduled({ records }: ReceivedBatch): void {
+    const count = records.filter(
+      ({ entry }) => 'ret' in entry && entry.ret !== undefined && !this.#o.schedules.has(entry.ret),
     ).length;
     if (count > 0) this.#o.onUnscheduledClass(count);
   }

@@ -67,17 +67,20 @@ export function jobId(job: Job): string {
   return job.kind === 'batch' ? `b-${batchId(job.statement)}` : `r-${sha256Hex(requestText(job, job.at))}`;
 }
 
+/**
+ * The first line of a batch on the wire. Behind it, in base64: the header lines, each with its line end, then all bodies one
+ * behind the other; their lengths follow from the headers. Base64, because the queue writes a job as a JSON string: quotes of
+ * JSON in JSON in JSON cost more than the third that base64 adds.
+ */
 interface BatchWire {
   readonly kind: 'batch';
   readonly statement: string;
   readonly epochs: readonly string[];
-  /** Header lines, joined by newlines. */
-  readonly lines: string;
-  /** All bodies one behind the other, base64; lengths follow from the headers. */
-  readonly bodies: string;
   readonly since: number;
   readonly again: boolean;
 }
+
+const LINE_END = 0x0a;
 
 export function encodeJob(job: Job): string {
   if (job.kind !== 'batch') return JSON.stringify(job);
@@ -86,32 +89,47 @@ export function encodeJob(job: Job): string {
     kind: 'batch',
     statement: encodeStatement(statement),
     epochs,
-    lines: records.map(({ line }) => line).join('\n'),
-    bodies: Buffer.concat(records.flatMap(({ body }) => body ?? [])).toString('base64'),
     since,
     again,
   };
-  return JSON.stringify(wire);
+  const lines = Buffer.from(`${records.map(({ line }) => line).join('\n')}\n`, 'latin1');
+  const bytes = Buffer.concat([lines, ...records.flatMap(({ body }) => body ?? [])]);
+  return `${JSON.stringify(wire)}\n${bytes.toString('base64')}`;
 }
 
 function refuse(expected: string): FormatError {
   return new FormatError('format/batch', expected, 'another value');
 }
 
-/** A job, with its entries parsed once for all who need them. */
-export type ParsedJob = (BatchJob & { readonly entries: readonly Entry[] }) | Exclude<Job, BatchJob>;
+/** A record that arrived: as bytes, which are what is hashed and stored, and parsed once for all who need it. */
+export interface ReceivedRecord {
+  /** Its header line, without the line end. */
+  readonly line: Buffer;
+  readonly body: Buffer | null;
+  readonly entry: Entry;
+}
+
+export interface ReceivedBatch extends Omit<BatchJob, 'records'> {
+  readonly records: readonly ReceivedRecord[];
+  /** All header lines one behind the other, each with its line end, as they will stand in a segment. */
+  readonly lines: Buffer;
+}
+
+export type ParsedJob = ReceivedBatch | Exclude<Job, BatchJob>;
 
 /** Parses what came out of the queue, where anybody may have put it. Throws a `FormatError`; nothing is believed yet. */
 export function parseJob(text: string): ParsedJob {
+  const end = text.indexOf('\n');
+  const first = end < 0 ? text : text.slice(0, end);
   let wire: Partial<BatchWire> | Partial<Exclude<Job, BatchJob>>;
   try {
-    wire = JSON.parse(text) as typeof wire;
+    wire = JSON.parse(first) as typeof wire;
   } catch {
     throw new FormatError('format/not-json', 'a JSON job', `${text.length} other characters`);
   }
   switch (wire?.kind) {
     case 'batch':
-      return parseBatch(wire as Partial<BatchWire>);
+      return parseBatch(wire as Partial<BatchWire>, Buffer.from(end < 0 ? '' : text.slice(end), 'base64'));
     case 'grant':
       return parseGrant(wire as Partial<Extract<Job, GrantJob>>);
     case 'heads':
@@ -121,26 +139,29 @@ export function parseJob(text: string): ParsedJob {
   }
 }
 
-function parseBatch(wire: Partial<BatchWire>): ParsedJob {
-  const { statement: text, epochs, lines, bodies, since, again } = wire;
-  const strings = [text, lines, bodies].every((value) => typeof value === 'string');
-  if (!strings || !isStrings(epochs) || !Number.isSafeInteger(since) || typeof again !== 'boolean') {
+function parseBatch(wire: Partial<BatchWire>, bytes: Buffer): ParsedJob {
+  const { statement: text, epochs, since, again } = wire;
+  if (typeof text !== 'string' || !isStrings(epochs) || !Number.isSafeInteger(since) || typeof again !== 'boolean') {
     throw refuse('a batch job');
   }
-  const statement = parseStatement(text as string);
-  const headers = (lines as string).split('\n');
-  if (headers.length !== statement.count) throw refuse(`${statement.count} records`);
-  const entries = headers.map(parseEntry);
-  const bytes = Buffer.from(bodies as string, 'base64');
+  const statement = parseStatement(text);
+  const headers: { line: Buffer; entry: Entry }[] = [];
   let at = 0;
-  const records = headers.map((line, index) => {
-    const length = sealedPart(entries[index] as Entry)?.body.n;
-    if (length === undefined) return { line, body: null };
+  while (headers.length < statement.count) {
+    const end = bytes.indexOf(LINE_END, at);
+    if (end < 0) throw refuse(`${statement.count} records`);
+    headers.push({ line: bytes.subarray(at, end), entry: parseEntry(bytes.toString('latin1', at, end)) });
+    at = end + 1;
+  }
+  const lines = bytes.subarray(0, at);
+  const records = headers.map(({ line, entry }) => {
+    const length = sealedPart(entry)?.body.n;
+    if (length === undefined) return { line, entry, body: null };
     at += length;
-    return { line, body: bytes.subarray(at - length, at) };
+    return { line, entry, body: bytes.subarray(at - length, at) };
   });
   if (at !== bytes.length) throw refuse('bodies of the lengths in the headers');
-  return { kind: 'batch', statement, epochs, records, entries, since: since as number, again };
+  return { kind: 'batch', statement, epochs, records, lines, since: since as number, again };
 }
 
 function isStrings(value: unknown): value is readonly string[] {

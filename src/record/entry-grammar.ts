@@ -128,3 +128,22 @@ function bare(name: string): string {
 export function entryPattern(type: EntryType): string {
   return `^${record({ ...GRAMMAR[type], t: `"${type}"`, v: '1' })}$`;
 }
+
+/**
+ * `content` without objects, which nearly all entries are: the same grammar with the values as groups, in canonical order, so that one
+ * match checks and reads it. A text that does not match is not refused by that.
+ */
+export const PLAIN_CONTENT_PATTERN = `^${record({
+  ...captured({ ...inStream, ...sealed, tag: hex128 }),
+  body: record(captured({ h: hex256, n: integer })),
+  t: '"content"',
+  v: '1',
+})}$`;
+
+function captured(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, pattern]) => [name, group(pattern)]));
+}
+
+function group(pattern: string): string {
+  return pattern.startsWith('"') ? `"(${pattern.slice(1, -1)})"` : `(${pattern})`;
+}

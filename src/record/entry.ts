@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize, type Json } from './canonical.ts';
-import { entryPattern, GRAMMAR } from './entry-grammar.ts';
-import type { Entry, EntryType, GapEntry, LogRecord, Sealed, StreamRecord } from './entry-types.ts';
+import { entryPattern, GRAMMAR, PLAIN_CONTENT_PATTERN } from './entry-grammar.ts';
+import type { ContentEntry, Entry, EntryType, GapEntry, LogRecord, Sealed, StreamRecord } from './entry-types.ts';
 import { FormatError } from './format-error.ts';
-import { leafHash, sha256Hex, type Hash } from './hash.ts';
+import { leafHash, leafHashHex, sha256Hex, type Hash } from './hash.ts';
 
 /** An entry's canonical bytes are hashed, signed over and stored as they are; 4 KiB is the most. */
 export const MAX_ENTRY_BYTES = 4096;
@@ -14,6 +14,7 @@ const BODY_LENGTHS = `a body of at most ${MAX_BODY_BYTES} bytes`;
 const patterns = Object.fromEntries(
   Object.keys(GRAMMAR).map((type) => [type, new RegExp(entryPattern(type as EntryType))]),
 ) as Readonly<Record<EntryType, RegExp>>;
+const plainContent = new RegExp(PLAIN_CONTENT_PATTERN);
 const STREAM_TYPES: ReadonlySet<string> = new Set([
   'content',
   'media',
@@ -40,9 +41,35 @@ export function parseEntry(text: string): Entry {
   if (text.length > MAX_ENTRY_BYTES) {
     throw new FormatError('format/too-large', `at most ${MAX_ENTRY_BYTES} bytes`, `${text.length}`);
   }
+  const plain = readPlainContent(text);
+  if (plain !== null) return plain;
   const type = typeOf(text);
   if (!patterns[type].test(text)) throw new FormatError('format/entry', `a canonical ${type} entry`, 'another text');
   const entry = JSON.parse(text) as Entry;
+  assertRules(entry);
+  return entry;
+}
+
+/** What nearly all lines are, checked and read in one go; null for all others. */
+function readPlainContent(text: string): ContentEntry | null {
+  const match = plainContent.exec(text);
+  if (match === null) return null;
+  const [, at = '', h = '', n, com = '', epoch = '', i, prev = '', ret = '', seq, stream = '', tag = ''] = match;
+  const body = { h, n: Number(n) };
+  const entry: ContentEntry = {
+    v: 1,
+    at,
+    stream,
+    seq: Number(seq),
+    prev,
+    t: 'content',
+    ret,
+    epoch,
+    i: Number(i),
+    body,
+    com,
+    tag,
+  };
   assertRules(entry);
   return entry;
 }
@@ -128,6 +155,11 @@ function isAscending(ranges: readonly (readonly [number, number])[]): boolean {
 /** Record id: RFC 6962 leaf hash of the entry's bytes, the next record's `prev`, and its leaf in the log. */
 export function entryId(text: string): Hash {
   return leafHash(Buffer.from(text, 'latin1'));
+}
+
+/** {@link entryId} as records name it. */
+export function entryIdHex(text: string): string {
+  return leafHashHex(Buffer.from(text, 'latin1'));
 }
 
 /** `prev` of a stream's first record. */

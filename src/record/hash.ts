@@ -7,7 +7,8 @@ export type Hash = Buffer;
 export const HASH_BYTES = 32;
 
 export function sha256(bytes: Uint8Array | string): Hash {
-  return hash('sha256', bytes, 'buffer');
+  // As text and back: a `Buffer` made by `hash` has memory of its own, which costs more than the hash.
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 }
 
 export function sha256Hex(bytes: Uint8Array | string): string {
@@ -23,9 +24,18 @@ leafScratch[0] = LEAF_PREFIX;
 
 /** RFC 6962 leaf hash, `SHA-256(0x00 || bytes)`: record id, the next record's `prev` and leaf of the log, all in one. */
 export function leafHash(bytes: Uint8Array): Hash {
-  if (bytes.length >= leafScratch.length) return sha256(Buffer.concat([Buffer.of(LEAF_PREFIX), bytes]));
+  return sha256(leafInput(bytes));
+}
+
+/** {@link leafHash} as ids are written. */
+export function leafHashHex(bytes: Uint8Array): string {
+  return sha256Hex(leafInput(bytes));
+}
+
+function leafInput(bytes: Uint8Array): Uint8Array {
+  if (bytes.length >= leafScratch.length) return Buffer.concat([Buffer.of(LEAF_PREFIX), bytes]);
   leafScratch.set(bytes, 1);
-  return sha256(leafScratch.subarray(0, bytes.length + 1));
+  return leafScratch.subarray(0, bytes.length + 1);
 }
 
 /** RFC 6962 node hash, `SHA-256(0x01 || left || right)`. */

@@ -46,9 +46,17 @@ export interface SegmentParts {
   readonly docs: readonly string[];
   /** Statements of the batches whose records come first, in order. */
   readonly batches: readonly string[];
-  /** Canonical entries: the records of all batches, then the log's own. */
+  /** The records of all batches as they arrived: header lines, each with its line end, and how many they are. */
+  readonly records?: { readonly lines: readonly Buffer[]; readonly count: number };
+  /** Canonical entries behind these: the log's own, and records that are at hand as text. */
   readonly entries: readonly string[];
   readonly at: string;
+}
+
+/** A segment with the leaf hashes of its entries. */
+export interface WrittenSegment {
+  readonly bytes: Buffer;
+  readonly leaves: readonly Hash[];
 }
 
 /** A parsed segment. Lines are views into its bytes. */
@@ -76,27 +84,42 @@ function tailJson(parts: {
 
 /** Writes a segment and signs its tree head with the archiver's own key (not the log's). Throws like {@link parseSegment}. */
 export function encodeSegment(parts: SegmentParts, archiver: SigningKey, privateKey: KeyObject): Buffer {
+  return writeSegment(parts, archiver, privateKey).bytes;
+}
+
+/** {@link encodeSegment}, with the leaf hashes, which are those of the lines as they stand in it. */
+export function writeSegment(parts: SegmentParts, archiver: SigningKey, privateKey: KeyObject): WrittenSegment {
   const { before, origin } = parts;
+  const body = bodyOf(parts);
+  const leaves = splitLines(body)
+    .slice(2 + parts.docs.length + parts.batches.length)
+    .map(leafHash);
   const tree = new RangeBuilder(before);
-  for (const entry of parts.entries) tree.appendLeaf(leafHash(Buffer.from(entry)));
+  for (const leaf of leaves) tree.appendLeaf(leaf);
+  const root = rootOf(tree.range());
+  const tail = tailJson({ origin, at: parts.at, key: archiver.id, root, size: tree.end, digest: sha256Hex(body) });
+  const sig = signBytes(privateKey, canonicalize(tail)).toString('base64');
+  const bytes = Buffer.concat([body, Buffer.from(`${canonicalize({ ...tail, sig })}\n`)]);
+  // A line end inside a document would make a segment that takes its place in the log and that nobody can read.
+  parseSegment(bytes);
+  return { bytes, leaves };
+}
+
+/** All lines before the tail. */
+function bodyOf(parts: SegmentParts): Buffer {
+  const { before, origin, records = { lines: [], count: 0 } } = parts;
   const head = canonicalize({
     batches: parts.batches.length,
     checkpoint: parts.checkpoint,
     docs: parts.docs.length,
     edge: before.hashes.map((hash) => hash.toString('base64')),
-    entries: parts.entries.length,
+    entries: records.count + parts.entries.length,
     first: before.end,
     origin,
   });
-  const lines = [MAGIC, head, ...parts.docs, ...parts.batches, ...parts.entries];
-  const body = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
-  const root = rootOf(tree.range());
-  const tail = tailJson({ origin, at: parts.at, key: archiver.id, root, size: tree.end, digest: sha256Hex(body) });
-  const sig = signBytes(privateKey, canonicalize(tail)).toString('base64');
-  const segment = Buffer.concat([body, Buffer.from(`${canonicalize({ ...tail, sig })}\n`)]);
-  // A line end inside a document would make a segment that takes its place in the log and that nobody can read.
-  parseSegment(segment);
-  return segment;
+  const lines = [MAGIC, head, ...parts.docs, ...parts.batches];
+  const own = parts.entries.map((entry) => `${entry}\n`).join('');
+  return Buffer.concat([Buffer.from(`${lines.join('\n')}\n`), ...records.lines, Buffer.from(own)]);
 }
 
 /**

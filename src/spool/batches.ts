@@ -32,6 +32,8 @@ interface BatchRow {
   readonly statement: string;
 }
 
+type SizeRow = readonly [rid: number, bytes: number, isHole: number];
+
 interface Leaf {
   readonly rid: number;
   readonly id: Uint8Array;
@@ -69,9 +71,10 @@ export class Batches {
     this.#streams = streams;
     this.#signing = signing;
     this.#sizes = db.prepare(
-      `SELECT rid, length(line) + coalesce(length(body), 0) AS bytes, instr(line, '"t":"hole"') AS hole
+      `SELECT rid, octet_length(line) + coalesce(octet_length(body), 0), body IS NULL AND instr(line, '"t":"hole"') > 0
        FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid`,
     );
+    this.#sizes.setReturnArrays(true);
     this.#leafAt = db.prepare('SELECT rid, id, line FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid DESC LIMIT 1');
     this.#insert = db.prepare('INSERT INTO batches(stream_no, first, last, statement) VALUES (?, ?, ?, ?)');
     this.#outstanding = db.prepare('SELECT count(*) AS n FROM batches WHERE stream_no = ? AND archived_ms IS NULL');
@@ -112,21 +115,20 @@ export class Batches {
 
   #fixNext(unit: Unit, stream: SpoolStream): FixedBatch {
     const from = stream.fixedSeq + 1;
-    const rows = this.#sizes.all(rowId(stream.no, from), rowId(stream.no, from + MAX_BATCH_RECORDS - 1)) as unknown as {
-      rid: number;
-      bytes: number;
-      hole: number;
-    }[];
+    const to = from + MAX_BATCH_RECORDS - 1;
+    const rows = this.#sizes.all(rowId(stream.no, from), rowId(stream.no, to)) as unknown as SizeRow[];
     let bytes = 0;
     let count = 0;
-    for (const row of rows) {
-      bytes += row.bytes;
+    let end = 0;
+    for (const [rid, size, isHole] of rows) {
+      bytes += size;
       if (count > 0 && bytes > MAX_BATCH_BYTES) break;
       count += 1;
+      end = seqOf(rid);
       // What follows a hole does not name it: only as its last entry is it under the batch's signature.
-      if (row.hole > 0) break;
+      if (isHole > 0) break;
     }
-    const leaf = this.#leafUpTo(stream, seqOf((rows[count - 1] as { rid: number }).rid)) as Leaf;
+    const leaf = this.#leafUpTo(stream, end) as Leaf;
     const last = endOf(leaf);
     const statement = this.#sign(stream, from, count, Buffer.from(leaf.id).toString('hex'));
     this.#insert.run(stream.no, from, last, encodeStatement(statement));
@@ -147,6 +149,12 @@ export class Batches {
   lastIdAt(stream: SpoolStream, seq: number): Hex256 | null {
     const leaf = this.#leafUpTo(stream, seq);
     return leaf !== undefined && endOf(leaf) === seq ? Buffer.from(leaf.id).toString('hex') : null;
+  }
+
+  /** True if a hole stands for `seq` and for records before it. */
+  isInHole(stream: SpoolStream, seq: number): boolean {
+    const leaf = this.#leafUpTo(stream, seq);
+    return leaf !== undefined && seqOf(leaf.rid) < seq && endOf(leaf) >= seq;
   }
 
   /** Marks records up to `seq` as dealt with: proven in the log, or recorded again elsewhere. Runs inside a transaction. */

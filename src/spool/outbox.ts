@@ -2,8 +2,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Failure } from '../base/failure.ts';
 import type { SealedRecord } from '../queue/job.ts';
-import { entryId, parseEntry, sealedPart } from '../record/entry.ts';
-import type { Entry, Hex256 } from '../record/entry-types.ts';
+import { entryIdHex, isStreamRecord, parseEntry, sealedPart } from '../record/entry.ts';
+import type { BatchStatement } from '../record/batch.ts';
+import type { Entry, Hex256, StreamRecord } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { fromSeconds } from '../record/period.ts';
 import { asBuffer, type FixedBatch } from './batches.ts';
@@ -23,6 +24,7 @@ export interface BatchContent {
 /** Reads records back from the spool, to send them or to check them. */
 export class Outbox {
   readonly #records: StatementSync;
+  readonly #content: StatementSync;
   readonly #line: StatementSync;
   readonly #epoch: StatementSync;
   readonly #documents: StatementSync;
@@ -31,6 +33,9 @@ export class Outbox {
     this.#records = db.prepare(
       'SELECT rid, id, line, body FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid LIMIT ?',
     );
+    this.#content = db.prepare('SELECT line, body FROM records WHERE rid BETWEEN ? AND ? ORDER BY rid LIMIT ?');
+    // An object a row costs as much as its hash.
+    this.#content.setReturnArrays(true);
     this.#line = db.prepare('SELECT line FROM records WHERE rid = ?');
     this.#epoch = db.prepare('SELECT document FROM epochs WHERE id = ?');
     this.#documents = db.prepare(
@@ -77,14 +82,13 @@ export class Outbox {
    * rotted under a running process is repaired by the next start, and nothing else of it is sent.
    */
   content({ stream, first, last, statement }: FixedBatch): BatchContent {
-    const records = this.read(stream, first, last, statement.count);
-    const whole = records.length === statement.count && records.at(-1)?.id === statement.last;
-    const entries = records.map(soundEntry);
-    const ids = new Set(entries.map((entry) => (entry === null ? undefined : sealedPart(entry)?.epoch)));
-    ids.delete(undefined);
-    const epochs = [...ids].map((id) => this.epoch(id ?? ''));
-    if (!whole || entries.includes(null) || epochs.includes(null)) throw damaged(stream, first);
-    return { records: records.map(({ line, body }) => ({ line, body })), epochs: epochs as string[] };
+    const { no } = stream;
+    const rows = this.#content.all(rowId(no, first), rowId(no, last), statement.count) as unknown as ContentRow[];
+    const records = rows.map(([line, body]) => ({ line, body: body === null ? null : asBuffer(body) }));
+    const ids = signedEpochs(records, statement);
+    const epochs = ids?.map((id) => this.epoch(id));
+    if (epochs === undefined || epochs.includes(null)) throw damaged(stream, first);
+    return { records, epochs: epochs as string[] };
   }
 
   /** Time of a record, or null if its row is gone or rotten. */
@@ -100,22 +104,48 @@ export class Outbox {
   /** Id of a record, or null if its row is gone. */
   idAt(streamNo: number, seq: number): Hex256 | null {
     const row = this.#line.get(rowId(streamNo, seq)) as { line: string } | undefined;
-    return row === undefined ? null : entryId(row.line).toString('hex');
+    return row === undefined ? null : entryIdHex(row.line);
   }
+}
+
+type ContentRow = readonly [line: string, body: Uint8Array | null];
+
+/**
+ * The epochs that a batch's records name; null unless they are the records that were signed: each names the one before it by its
+ * hash, the statement names the last, and every body is the one its line names.
+ */
+function signedEpochs(records: readonly SealedRecord[], { first, count, last }: BatchStatement): Hex256[] | null {
+  const epochs = new Set<Hex256>();
+  let id: Hex256 | null = null;
+  for (const [index, { line, body }] of records.entries()) {
+    const entry = recordOf(line);
+    const follows = entry !== null && entry.seq === first + index && (id === null || entry.prev === id);
+    if (!follows || !hasBody(entry, body)) return null;
+    id = entryIdHex(line);
+    const epoch = sealedPart(entry)?.epoch;
+    if (epoch !== undefined) epochs.add(epoch);
+  }
+  return records.length === count && id === last ? [...epochs] : null;
+}
+
+function recordOf(line: string): StreamRecord | null {
+  try {
+    const entry = parseEntry(line);
+    return isStreamRecord(entry) ? entry : null;
+  } catch {
+    return null;
+  }
+}
+
+function hasBody(entry: Entry, body: Buffer | null): boolean {
+  const sealed = sealedPart(entry);
+  return sealed === null ? body === null : body !== null && sha256Hex(body) === sealed.body.h;
 }
 
 /** The entry of a row that holds what was written: its id is its line's, and its body is the one its line names. Else null. */
 export function soundEntry({ seq, id, line, body }: StoredRecord): Entry | null {
-  try {
-    if (entryId(line).toString('hex') !== id) return null;
-    const entry = parseEntry(line);
-    if (!('seq' in entry) || entry.seq !== seq) return null;
-    const sealed = sealedPart(entry);
-    const fits = sealed === null ? body === null : body !== null && sha256Hex(body) === sealed.body.h;
-    return fits ? entry : null;
-  } catch {
-    return null;
-  }
+  const entry = entryIdHex(line) === id ? recordOf(line) : null;
+  return entry !== null && entry.seq === seq && hasBody(entry, body) ? entry : null;
 }
 
 function damaged({ stream }: SpoolStream, first: number): Failure {

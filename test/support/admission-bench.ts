@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { admit, type Admission, type Judge, type ParsedBatch, type StreamTip } from '../../src/archive/admission.ts';
+import { admit, type Admission, type Judge, type StreamTip } from '../../src/archive/admission.ts';
 import { LogState } from '../../src/archive/log-state.ts';
-import { encodeJob, parseJob, type BatchJob, type SealedRecord } from '../../src/queue/job.ts';
+import { encodeJob, parseJob, type BatchJob, type ReceivedBatch, type SealedRecord } from '../../src/queue/job.ts';
 import { signBatch } from '../../src/record/batch.ts';
 import { encodeEntry, entryId } from '../../src/record/entry.ts';
 import type { Entry } from '../../src/record/entry-types.ts';
@@ -53,8 +53,8 @@ export class Bench implements Judge {
   }
 }
 
-function parsed(job: Omit<BatchJob, 'since' | 'again'>): ParsedBatch {
-  return parseJob(encodeJob({ ...job, since: 0, again: false })) as ParsedBatch;
+function parsed(job: Omit<BatchJob, 'since' | 'again'>): ReceivedBatch {
+  return parseJob(encodeJob({ ...job, since: 0, again: false })) as ReceivedBatch;
 }
 
 export const refusal = (code: string, isSigned = true): Admission =>

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseJob, requestText, type BatchJob, type ParsedJob } from '../../src/queue/job.ts';
+import { parseJob, requestText, type BatchJob, type ReceivedBatch } from '../../src/queue/job.ts';
 import { encodeReply, type Grant, type Reply } from '../../src/queue/reply.ts';
 import { verifyStatement } from '../../src/record/batch.ts';
 import { signCheckpoint } from '../../src/record/checkpoint.ts';
@@ -36,7 +36,13 @@ export interface LoggedStream {
   closed: boolean;
 }
 
-type Batch = Extract<ParsedJob, { kind: 'batch' }>;
+/** A batch as it was sent, with its entries. */
+type Batch = BatchJob & { readonly entries: readonly Entry[] };
+
+function asSent({ records, ...job }: ReceivedBatch): Batch {
+  const sent = records.map(({ line, body }) => ({ line: line.toString('latin1'), body }));
+  return { ...job, records: sent, entries: records.map(({ entry }) => entry) };
+}
 
 const KEYS: ReadonlyMap<KeyId, SigningKey> = new Map([CONNECTOR, SECOND_CONNECTOR].map(({ key }) => [key.id, key]));
 
@@ -72,7 +78,7 @@ export class CheckingLog {
 
   take(text: string): void {
     const job = parseJob(text);
-    if (job.kind === 'batch') return this.#takeBatch(job);
+    if (job.kind === 'batch') return this.#takeBatch(asSent(job));
     const { at, sig, ...request } = job;
     const key = KEYS.get(job.connector);
     if (key === undefined || !verifyBytes(key, requestText(request, at), Buffer.from(sig, 'base64')))
