@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { Hex128 } from '../record/entry-types.ts';
+import type { Hex128, Hex256 } from '../record/entry-types.ts';
 import type { AttachedAccount } from './attach.ts';
 import { finishSetAside, setAsideFiles } from './database.ts';
 import { capturesOf, opaque, orphanOf, type Orphan } from './orphans.ts';
@@ -63,6 +63,16 @@ export async function adoptRemains(spool: Spool, accountOf: AccountOf, clock: ()
   }
 }
 
+/**
+ * False for a record whose number is another's by now: of the `close` that ended the stream where this database lost it, or of a hole. Such a
+ * number may have its receipt already, and that is none for this record.
+ */
+function isThere(spool: Spool, stream: SpoolStream, { seq, id }: { seq: number; id: Hex256 }): boolean {
+  const own = spool.outbox.idAt(stream.no, seq);
+  if (own !== null) return own === id;
+  return seq <= stream.archivedSeq && !spool.batches.isInHole(stream, seq);
+}
+
 /** What damaged databases still hold. Starts from the beginning after a crash: what was recorded before folds. */
 export async function adoptSetAside(spool: Spool, accountOf: AccountOf, clock: () => number): Promise<void> {
   for (const path of setAsideFiles(spool.directory)) {
@@ -71,7 +81,7 @@ export async function adoptSetAside(spool: Spool, accountOf: AccountOf, clock: (
     for await (const { stream, seq, id, acct, orphan } of salvage(path)) {
       const known = spool.stream(stream);
       // A log of writes may lie beside the database that has most of it.
-      if (known !== undefined && (seq <= known.archivedSeq || spool.outbox.idAt(known.no, seq) === id)) continue;
+      if (known !== undefined && isThere(spool, known, { seq, id })) continue;
       const account = accountOf(acct ?? known?.acct ?? null);
       const orphans = waiting.get(account) ?? [];
       orphans.push(orphan);

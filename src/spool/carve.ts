@@ -30,7 +30,7 @@ interface Pages {
   readonly log: FileHandle | null;
   readonly pages: number;
   readonly frames: number;
-  /** Page number → number of the last frame that holds it. */
+  /** Page number → number of the last frame that holds its newest version. */
   readonly latest: ReadonlyMap<number, number>;
 }
 
@@ -55,12 +55,27 @@ async function openPages(path: string): Promise<Pages> {
   const fileBytes = file === null ? 0 : (await file.stat()).size;
   const logBytes = log === null ? 0 : (await log.stat()).size;
   const frames = Math.max(0, Math.floor((logBytes - LOG_HEADER_BYTES) / (FRAME_HEADER_BYTES + PAGE_BYTES)));
-  const latest = new Map<number, number>();
-  for (let frame = 0; frame < frames && log !== null; frame += 1) {
-    const header = await readAt(log, LOG_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + PAGE_BYTES), 4);
-    if (header !== null) latest.set(header.readUInt32BE(0), frame);
-  }
+  const latest = log === null ? new Map<number, number>() : await latestFrames(log, frames);
   return { file, log, pages: Math.floor(fileBytes / PAGE_BYTES), frames, latest };
+}
+
+/**
+ * A log is written from its beginning again once it was copied back, so behind the frames of its present round lie those of earlier ones,
+ * whose pages the file has in a newer version. Where the header rotted, all that is known is which frame comes last.
+ */
+async function latestFrames(log: FileHandle, frames: number): Promise<ReadonlyMap<number, number>> {
+  const salt = (await readAt(log, 0, LOG_HEADER_BYTES))?.subarray(16, 24);
+  const present = new Map<number, number>();
+  const any = new Map<number, number>();
+  for (let frame = 0; frame < frames; frame += 1) {
+    const position = LOG_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + PAGE_BYTES);
+    const header = await readAt(log, position, FRAME_HEADER_BYTES);
+    if (header === null) continue;
+    const page = header.readUInt32BE(0);
+    any.set(page, frame);
+    if (salt?.equals(header.subarray(8, 16)) === true) present.set(page, frame);
+  }
+  return present.size > 0 ? present : any;
 }
 
 /** Null where the disk gives nothing: what else can be read still counts. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -53,8 +53,12 @@ function expectEnd(child: SpoolProcess, said: string[]): void {
   expect(child.lines('done')).toEqual([[]]);
 }
 
-async function run(directory: string, under: readonly string[]): Promise<{ child: SpoolProcess; said: string[] }> {
-  const child = new SpoolProcess(directory, { prefix: 'x', count: 30_000, under });
+async function run(
+  directory: string,
+  under: readonly string[],
+  count = 30_000,
+): Promise<{ child: SpoolProcess; said: string[] }> {
+  const child = new SpoolProcess(directory, { prefix: 'x', count, under });
   await child.ended();
   return { child, said: child.all() };
 }
@@ -66,7 +70,7 @@ describe('a disk that fails', () => {
     ['is full for one write', 'pwrite64:error=ENOSPC:when=400'],
     ['cannot write once', 'pwrite64:error=EIO:when=500'],
     ['cannot write from then on', 'pwrite64:error=EIO:when=700+'],
-    ['cannot sync once', 'fsync:error=EIO:when=25'],
+    ['cannot sync once', 'fsync:error=EIO:when=10'],
     ['cannot sync from then on', 'fsync:error=EIO:when=40+'],
     ['is full when it should sync', 'fsync:error=ENOSPC:when=30'],
   ])(
@@ -84,6 +88,20 @@ describe('a disk that fails', () => {
       await expectWhole(directory, acknowledged);
     },
   );
+
+  it('cannot sync when the log is copied back: what was acknowledged lies in the log, and is copied again', async () => {
+    const directory = temporaryDirectory();
+    await using first = await SpoolKit.open(directory);
+    await first.account();
+    await first[Symbol.asyncDispose]();
+    // Nothing but copying back syncs the database itself, and the start does so once.
+    const told = join(temporaryDirectory(), 'told');
+    const under = strace('fsync:error=EIO:when=2..6').map((word) => (word === '/dev/null' ? told : word));
+    const { child } = await run(directory, [...under, '-P', join(directory, 'spool.db')], 6000);
+    expect(readFileSync(told, 'utf8').match(/INJECTED/g)).toHaveLength(5);
+    expect(child.acknowledged().size).toBe(6000);
+    await expectWhole(directory, child.acknowledged());
+  });
 
   it('fails at the start: nothing is acknowledged, set aside or changed', async () => {
     const directory = temporaryDirectory();

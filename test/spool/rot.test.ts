@@ -130,7 +130,8 @@ describe('a record that rots under a running process', () => {
       const victim = readDisk(directory, temporaryDirectory())[1]?.rows[3]?.body ?? Buffer.alloc(0);
       // More than SQLite keeps in memory, so that it must read the record again.
       for (let at = 0; at < 100; at += 1) await sink.deliver([message(`heavy ${at}`, { raw: randomBytes(60_000) })]);
-      flipAll(logOf(directory), victim);
+      // In the log, and where it was copied back to meanwhile.
+      flipAll([logOf(directory), join(directory, 'spool.db')], victim);
       far.link.isAway = false;
       await until('it ends', () => of.kit.fatal.length > 0);
       expect(of.kit.fatal.map(({ code }) => code)).toEqual(['spool/damaged']);
@@ -146,16 +147,18 @@ describe('a record that rots under a running process', () => {
   });
 });
 
-/** Flips a bit of every copy of these bytes in a file. */
-function flipAll(path: string, needle: Buffer): void {
-  const bytes = readFileSync(path);
-  const file = openSync(path, 'r+');
+/** Flips a bit of every copy of these bytes in some files. */
+function flipAll(paths: readonly string[], needle: Buffer): void {
   let found = 0;
-  for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + 1)) {
-    writeSync(file, Buffer.of((bytes[at + 40] as number) ^ 1), 0, 1, at + 40);
-    found += 1;
+  for (const path of paths) {
+    const bytes = readFileSync(path);
+    const file = openSync(path, 'r+');
+    for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + 1)) {
+      writeSync(file, Buffer.of((bytes[at + 40] as number) ^ 1), 0, 1, at + 40);
+      found += 1;
+    }
+    closeSync(file);
   }
-  closeSync(file);
   expect(found).toBeGreaterThan(0);
 }
 
