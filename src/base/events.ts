@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { codeOf } from './failure.ts';
-import { code, type Log } from './log.ts';
+import { codeOf, Failure } from './failure.ts';
+import { code, type Log, type LogFields } from './log.ts';
 
 /**
  * Every business event has one function here, and one call site. What is not a parameter here cannot reach a log: no content, no
@@ -22,7 +22,7 @@ export class Events {
   }
 
   fatal(role: string, error: unknown): void {
-    this.#log.write('error', 'role.fatal', { role: code(role), code: code(codeOf(error)) });
+    this.#log.write('error', 'role.fatal', { role: code(role), code: code(codeOf(error)), ...wordsOf(error) });
   }
 
   accountState(account: string, state: string, reasons: readonly string[]): void {
@@ -93,4 +93,12 @@ export class Events {
   unscheduledClass(count: number): void {
     this.#log.write('error', 'retention.unscheduled', { count });
   }
+}
+
+/** What a failure says of itself, which is never content. Errors of others say their code alone: their texts may hold anything. */
+function wordsOf(error: unknown): LogFields {
+  if (!(error instanceof Failure)) return {};
+  const { expected, got, where, fix } = error.detail;
+  const said = Object.entries({ expected, got, where, do: fix });
+  return Object.fromEntries(said.flatMap(([name, words]) => (words === undefined ? [] : [[name, { words }]])));
 }

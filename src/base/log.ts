@@ -3,8 +3,12 @@ import { pino, type Logger } from 'pino';
 import { wantsColour } from './environment.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-/** Values a log line may carry: counts, codes, pseudonyms, labels. There is no member for text. */
-export type LogFields = Readonly<Record<string, number | boolean | null | Code>>;
+/** Values a log line may carry: counts, codes, pseudonyms, labels, and the words of a failure. There is no member for other text. */
+export type LogFields = Readonly<Record<string, number | boolean | null | Code | Words>>;
+/** Words that a failure says of itself, which hold nothing that a person wrote. */
+export interface Words {
+  readonly words: string;
+}
 /** A word of ours: letters, digits and a few signs; never something a person wrote. */
 export type Code = string & { readonly Code: unique symbol };
 
@@ -15,10 +19,25 @@ export function code(text: string): Code {
   return (CODE.test(text) ? text : `(${text.length}-characters)`) as Code;
 }
 
+const MOST_WORDS = 240;
+/** Numbers of people and addresses, with what hangs on them; keys, hashes and places in a log do not look like this. */
+const OF_PEOPLE = /\S*(?:\+\d|@)\S*/g;
+
+function isWords(value: unknown): value is Words {
+  return typeof value === 'object' && value !== null && 'words' in value && typeof value.words === 'string';
+}
+
+/** Our own sentences as one line of plain characters. Whatever looks like somebody's number or address goes by its length alone. */
+function plainWords({ words }: Words): string {
+  const plain = words.replaceAll(/[^ -~]+/g, '·').replaceAll(OF_PEOPLE, (found) => `(${found.length}-characters)`);
+  return plain.length <= MOST_WORDS ? plain : `${plain.slice(0, MOST_WORDS)} (${plain.length}-characters)`;
+}
+
 /** What really goes out: types are checked again here, because a log is for ever and a cast is quickly written. */
 function allowed(fields: LogFields): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
+      if (isWords(value)) return [name, plainWords(value)];
       const plain = typeof value === 'number' || typeof value === 'boolean' || value === null;
       return [name, plain ? value : code(String(value))];
     }),

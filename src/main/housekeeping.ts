@@ -32,6 +32,7 @@ export interface AccountStatus {
   readonly app: string;
   readonly health: Health;
   readonly stream: string | null;
+  /** Of all streams that this spool wrote for the account; `waiting` are those without a receipt. */
   readonly records: number;
   readonly waiting: number;
   readonly openGaps: Readonly<Record<string, number>>;
@@ -111,6 +112,8 @@ export class Housekeeping implements AsyncDisposable {
 
   #accountStatus({ name, app, sink }: AttachedAccount): AccountStatus {
     const stream = this.#p.spool.currentStream(sink.acct);
+    // Those before it count too: a new stream is nothing an operator did.
+    const all = this.#p.spool.streams().filter(({ acct }) => acct === sink.acct);
     const openGaps: Record<string, number> = {};
     for (const { cause } of sink.openGaps()) openGaps[cause] = (openGaps[cause] ?? 0) + 1;
     return {
@@ -118,8 +121,8 @@ export class Housekeeping implements AsyncDisposable {
       app,
       health: this.#healthOf(name),
       stream: stream?.stream ?? null,
-      records: stream === undefined ? 0 : stream.headSeq + 1,
-      waiting: stream === undefined ? 0 : stream.headSeq - stream.archivedSeq,
+      records: all.reduce((sum, { headSeq }) => sum + headSeq + 1, 0),
+      waiting: all.reduce((sum, { headSeq, archivedSeq }) => sum + headSeq - archivedSeq, 0),
       openGaps,
     };
   }

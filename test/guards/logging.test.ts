@@ -36,10 +36,39 @@ describe('a log line', () => {
     for (const name of names) events[name]?.call(events, CANARY, CANARY, [CANARY], { text: CANARY });
     new Events(log).fatal(
       'up',
-      new Failure('spool/commit', { expected: CANARY, got: CANARY, cause: new Error(CANARY) }),
+      new Failure('spool/commit', { expected: 'a durable commit', got: 'EIO', cause: new Error(CANARY) }),
     );
     expect(lines.length).toBe(2 * names.length + 1);
     for (const line of lines) expect(line).not.toMatch(/Dock|2025550171/);
     expect(lines.at(-1)).toContain('spool/commit');
+  });
+
+  it.each([false, true])(
+    'tells of a failure what its author says, and nobody’s number (on a terminal: %s)',
+    (isTTY) => {
+      const lines: string[] = [];
+      const key = `log/agency.example/1/segment/0000000000001234`;
+      new Events(openLog('debug', { isTTY, write: (line) => lines.push(line) })).fatal(
+        'archive',
+        new Failure('archive/superseded', {
+          expected: 'to write the next segment',
+          got: 'chat 12025550171@g.us, tel:+12025550171, é\n\u001B[2J and dana@agency.example',
+          where: key,
+          fix: 'run one archiver per log',
+          cause: new Error(CANARY),
+        }),
+      );
+      const [line = ''] = lines;
+      for (const said of ['archive/superseded', 'to write the next segment', key, 'run one archiver per log'])
+        expect(line).toContain(said);
+      expect(line).not.toMatch(/2025550171|dana|Dock|\n./);
+      expect(line).not.toContain('\u001B[2J');
+      expect(line.match(/\(\d+-characters\)/g)).toHaveLength(3);
+    },
+  );
+
+  it('is given words by one event alone, and only those of a failure', () => {
+    const others = treeFiles().filter((file) => file.startsWith('src/') && /\{ words:? ?\w* ?\}/.test(read(file)));
+    expect(others).toEqual(['src/base/events.ts', 'src/base/log.ts']);
   });
 });
