@@ -9,18 +9,19 @@ import type { LogTree } from './tree.ts';
 
 const MAX_NOTE_BYTES = 1_000_000;
 
-/** The checkpoint the log publishes, if the log key signed it. It is not locked: whatever is there proves only what is signed. */
-export async function readPublished(
-  reader: ArchiveReader,
-  log: NoteKey,
-  findings: Findings,
-): Promise<Checkpoint | null> {
+/** The checkpoint that is published, if the log key signed it. */
+export interface Published {
+  readonly checkpoint: Checkpoint | null;
+  /** There is no such object at all. */
+  readonly isMissing: boolean;
+}
+
+/** Reads what the log publishes. It is not locked: whatever is there proves only what is signed. */
+export async function readPublished(reader: ArchiveReader, log: NoteKey, findings: Findings): Promise<Published> {
   const key = checkpointKey(log.name);
-  if ((await currentVersion(reader, key)) === null) {
-    findings.add('verify/checkpoint-missing', { key }, 'a published checkpoint', 'none');
-    return null;
-  }
-  return openCurrent(reader, key, log, 'verify/checkpoint-unsigned', findings);
+  if ((await currentVersion(reader, key)) === null) return { checkpoint: null, isMissing: true };
+  const checkpoint = await openCurrent(reader, key, log, 'verify/checkpoint-unsigned', findings);
+  return { checkpoint, isMissing: false };
 }
 
 /** The newest version of a checkpoint object; null if there is none or, which `code` then says, none that the log key signed. */
@@ -45,6 +46,17 @@ export async function openCurrent(
     findings.add('verify/reader-failed', { key }, 'the object as listed', error.got);
     return null;
   }
+}
+
+/**
+ * A checkpoint that is not there follows from the segments, as long as they are all there. Packs that nothing names are, with it gone, what
+ * cutting off the last segments would leave as well.
+ */
+export function judgeUnpublished(packsUnnamed: number, origin: string, findings: Findings): void {
+  const key = checkpointKey(origin);
+  findings.add('verify/checkpoint-missing', { key }, 'a published checkpoint', 'none');
+  if (packsUnnamed === 0) return;
+  findings.add('verify/end-unproven', { key }, 'a checkpoint, or no packs but named ones', `${packsUnnamed} others`);
 }
 
 /** Of a derived object the newest version counts. */

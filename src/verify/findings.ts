@@ -14,6 +14,10 @@ export const CATALOGUE = {
   'verify/origin-malformed': ['unchecked', 'the origin in the trust file is not one'],
   'verify/log-absent': ['unchecked', 'there is no log of the trusted origin'],
   'verify/locks-unseen': ['unchecked', 'the log was written under locks and versions that cannot be seen from here'],
+  'verify/end-unproven': [
+    'unchecked',
+    'no checkpoint is published and stored packs are named by nothing: the last segments may have been taken away',
+  ],
   'verify/since-malformed': ['unchecked', 'the given checkpoint is not one that the trusted log key signed'],
 
   'verify/checkpoint-missing': ['note', 'no checkpoint is published; it follows from the segments'],

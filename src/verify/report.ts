@@ -98,7 +98,9 @@ export function judge({
     const headline = 'integrity verified; locks and versions not checked';
     return { verdict: 'integrity', headline, exitCode: integrityOnly ? 0 : 2 };
   }
-  return { verdict: 'unchecked', headline: 'could not check', exitCode: 2 };
+  const isCut = unchecked.every(({ code }) => code === 'verify/end-unproven');
+  const headline = isCut ? 'could not check whether the end of the log is there' : 'could not check';
+  return { verdict: 'unchecked', headline, exitCode: 2 };
 }
 
 export function describeStore(kind: StoreReport['kind'], locksChecked: boolean, versionsChecked: boolean): StoreReport {

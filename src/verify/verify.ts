@@ -4,7 +4,14 @@ import type { Checkpoint } from '../record/checkpoint.ts';
 import { logPrefix } from '../record/layout.ts';
 import { isOrigin } from '../record/origin.ts';
 import type { Trust } from '../record/trust.ts';
-import { judgePublished, judgeSince, openNote, readPublished } from './checkpoints.ts';
+import {
+  judgePublished,
+  judgeSince,
+  judgeUnpublished,
+  openNote,
+  readPublished,
+  type Published,
+} from './checkpoints.ts';
 import { Findings } from './findings.ts';
 import { Jobs } from './jobs.ts';
 import { LogCheck } from './log-check.ts';
@@ -47,7 +54,7 @@ export async function verifyArchive(reader: ArchiveReader, trust: Trust, options
     const tiles = await listTiles(reader, trust, run.findings);
     const stored = await surveyStore(reader, trust.origin, run.findings);
     if (!(await run.canRead(stored, since))) return;
-    await using work = run.begin(stored, tiles, [published, tiles.checkpoint, since]);
+    await using work = run.begin(stored, tiles, [published.checkpoint, tiles.checkpoint, since]);
     const start = await chooseStart(work, work.check, since);
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
@@ -73,7 +80,7 @@ interface Work extends WalkParts, AsyncDisposable {
 interface Reading {
   readonly start: number;
   readonly hasEnd: boolean;
-  readonly published: Checkpoint | null;
+  readonly published: Published;
   readonly since: Checkpoint | null;
 }
 
@@ -166,12 +173,14 @@ class Run {
     await jobs.settle();
     const isPartial = start > 0 || check.streams.hasUnread;
     const { origin } = this.#trust;
-    if (published !== null) judgePublished(published, { tree, hasEnd }, origin, this.findings);
+    const { checkpoint, isMissing } = published;
+    if (checkpoint !== null) judgePublished(checkpoint, { tree, hasEnd }, origin, this.findings);
     if (since !== null) judgeSince(since, { tree, hasEnd }, this.findings);
     check.claims.finish((process) => check.beats.beatsOf(process));
     check.beats.finish(check.at);
     check.coverage.finish(isPartial);
     payloads.finish(check.officers, isPartial);
+    if (isMissing) judgeUnpublished(isPartial ? 0 : work.stored.packs.unasked(), origin, this.findings);
     const { keys } = check;
     await judgeRivals(work.stored.rivals, { reader: this.#reader, keys, origin, findings: this.findings });
     this.#judgeStore(check);
