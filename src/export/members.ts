@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { called } from '../search/describe.ts';
 import type { Named } from '../search/index-db.ts';
+import { plainLine } from '../search/plain-text.ts';
 import type { Item } from './item.ts';
 
 /** Who was in a conversation from a line on: said once, and referred to until it changes. */
@@ -32,4 +34,8 @@ export class MemberTracker {
     this.#signature = signature;
     return { id: `${key}.M${this.#number}`, members, isNew };
   }
+}
+
+export function membersText({ members }: Membership): string {
+  return `members from here on: ${members.map((one) => plainLine(called(one))).join(', ')}`;
 }

@@ -42,7 +42,7 @@ export function parseRecordIds(text: string): string[] {
 export function selectionText(selection: Selection): string {
   switch (selection.by) {
     case 'query':
-      return `messages that match: ${selection.query.text}`;
+      return selection.query.root === null ? 'everything' : `messages that match: ${selection.query.text}`;
     case 'conversation':
       return `the whole conversation ${selection.name}`;
     case 'records':

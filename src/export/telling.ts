@@ -183,7 +183,8 @@ function toldFile(held: HeldFile, exported: ExportedFile | null): ToldFile {
 function stateOf(exported: ExportedFile | null, announced: number | null): string {
   if (exported === null) return `not in the archive${announced === null ? '' : `, ${announced} bytes as announced`}`;
   const { path, size, sha256, defect } = exported;
-  if (path !== null) return `${size} bytes, sha256 ${sha256}, ${path}`;
+  // Its name is its hash.
+  if (path !== null) return `${size} bytes, ${path}`;
   return defect === 'corrupt'
     ? `CORRUPT in the archive: its bytes are not those of sha256 ${sha256}, ${size} bytes`
     : `MISSING from the archive: its bytes are gone; sha256 ${sha256}, ${size} bytes`;

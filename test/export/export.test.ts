@@ -183,7 +183,7 @@ describe('the record of an export', () => {
     });
     expect(seen).toEqual([
       {
-        deeds: [{ act: 'export', selection: 'messages that match: ', format: 'rsmf, jsonl, csv', items: 24 }],
+        deeds: [{ act: 'export', selection: 'everything', format: 'rsmf, jsonl, csv, html, pdf', items: 24 }],
         files: 0,
       },
     ]);

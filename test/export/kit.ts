@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Deed } from '../../src/access/act.ts';
 import { PreparedExport, type ExportOptions, type ExportResult } from '../../src/export/export.ts';
-import type { Format } from '../../src/export/formats.ts';
+import { FORMATS } from '../../src/export/formats.ts';
 import { DEFAULT_CONTEXT } from '../../src/export/selection.ts';
 import { Zone } from '../../src/export/zone.ts';
 import type { Attachment, MessageRef } from '../../src/record/message.ts';
@@ -19,7 +19,7 @@ import { viewOf, type TestPerson } from '../search/kit.ts';
 export const ALL: ExportOptions = {
   selection: { by: 'query', query: parseQuery('') },
   rule: DEFAULT_CONTEXT,
-  formats: ['rsmf', 'jsonl', 'csv'],
+  formats: [...FORMATS],
   zone: new Zone('UTC'),
   bates: { prefix: 'TEST', first: 1, digits: 7 },
 };
@@ -101,5 +101,3 @@ export async function deliverFile(
     raw: Buffer.from(`file ${file.id}`),
   } as Parameters<typeof sink.deliverMedia>[0]);
 }
-
-export type { Format };
