@@ -175,6 +175,10 @@ export const FAILURES = {
   'access/busy': 'retry',
   'access/unrecorded': 'refuse',
 
+  'matters/directory': 'refuse',
+  'matters/not-found': 'refuse',
+  'matters/target': 'refuse',
+
   'search/archive-unread': 'retry',
   'search/busy': 'retry',
   'search/foreign-archive': 'refuse',

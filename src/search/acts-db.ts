@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { QueryNode } from './query.ts';
 import type { Act, Actor, Deed, DirectoryRow, HoldScope, Target } from '../access/act.ts';
 
 /** An act as the log has it: who did what, when by their clock, and where it stands. */
@@ -81,6 +82,8 @@ export interface ActsDb {
   directory(): Directory | null;
   /** What a hold of this scope covers now. Throws what a query throws. */
   kept(scope: HoldScope): KeptObjects;
+  /** Conversations in which a query finds a line. */
+  families(query: QueryNode | null): number;
   /** Leaf of the first record of a line or a conversation of this index; null if there is none. */
   leafOfConversation(conversation: number): number | null;
   /** False for a leaf that no line of this index is made of. */

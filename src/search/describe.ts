@@ -87,7 +87,11 @@ function versionLines({ line }: ShownLine, zone: LocalTime): string[] {
   return [...first, ...before, ...(isEdited && last !== undefined ? [`as edited ${zone.text(last.atMs)}`] : [])];
 }
 
-function circumstances({ line }: ShownLine, name: (person: PersonId | null) => string, zone: LocalTime): string[] {
+function circumstances(
+  { line, custodians }: ShownLine,
+  name: (person: PersonId | null) => string,
+  zone: LocalTime,
+): string[] {
   const { deleted, reactions, votes, receipts, marks, files, capturedBy, defects } = line;
   const standing = new Set(standingReactions(reactions));
   return [
@@ -112,6 +116,7 @@ function circumstances({ line }: ShownLine, name: (person: PersonId | null) => s
       ({ person, state, atMs }) =>
         `${state === 'read-here' ? 'read on another device of' : `${state} by`} ${name(person)} ${zone.text(atMs)}`,
     ),
+    ...(custodians.length > 0 ? [`custodian: ${custodians.map(plainLine).join(', ')}`] : []),
     ...(capturedBy.length > 1
       ? [
           `also captured by ${capturedBy

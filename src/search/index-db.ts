@@ -92,6 +92,8 @@ export interface ShownLine {
   readonly people: ReadonlyMap<PersonId, Named>;
   /** Who was a member then; null where no snapshot tells. */
   readonly members: readonly Named[] | null;
+  /** Whose accounts it was captured from, by the agency's directory as of its time; empty where that does not say. */
+  readonly custodians: readonly string[];
 }
 
 /** Lines of a conversation in order of time: the first `limit` behind line `after`, or the last `limit` in front of line `before`. */

@@ -146,6 +146,12 @@ export class ActsReader implements ActsDb {
     return rows.map(({ first, end, hash }) => ({ first: Number(first), end: Number(end), hash: String(hash) }));
   }
 
+  families(query: QueryNode | null): number {
+    const { sql, params } = linesOf(compileQuery(query, new NameReader(this.#db)));
+    const counted = `SELECT count(DISTINCT conversation) AS n FROM line WHERE id IN (${sql})`;
+    return Number(this.#db.prepare(counted).get(...params)?.['n']);
+  }
+
   leafOfConversation(conversation: number): number | null {
     const row = this.#db.prepare('SELECT leaf FROM line WHERE conversation = ? ORDER BY id LIMIT 1').get(conversation);
     return row === undefined ? null : Number(row['leaf']);

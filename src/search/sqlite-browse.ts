@@ -126,7 +126,9 @@ export class BrowseReader {
     );
     const line = foldLine(records.all(id).map((row) => recordOf(row, (person) => this.#a.names.root(person))));
     const people = new Map(peopleOf(line).map((person) => [person, this.#a.names.named(person, atMs)]));
-    return { id, atMs, line, people, members: conversation === null ? null : this.#members(conversation, atMs) };
+    const custodians = this.#a.names.custodiansOf(line, atMs);
+    const members = conversation === null ? null : this.#members(conversation, atMs);
+    return { id, atMs, line, people, members, custodians };
   }
 
   #members(conversation: number, atMs: number): Named[] | null {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Named } from './index-db.ts';
-import type { PersonId } from './line.ts';
+import type { Line, PersonId } from './line.ts';
 import type { CustodianSpan, NameLookup } from './sqlite-compile.ts';
 import { DirectoryReader } from './sqlite-directory.ts';
 import { foldedName } from './words.ts';
@@ -129,6 +129,17 @@ export class NameReader implements NameLookup {
       const people = [...new Set(roots)].flatMap((root) => this.#sql.group.all(root).map(({ id }) => Number(id)));
       return { people, fromMs, toMs };
     });
+  }
+
+  /** Whose accounts a line was captured from, by the directory. */
+  custodiansOf({ capturedBy }: Line, atMs: number): string[] {
+    if (this.directory.read() === null) return [];
+    const found = capturedBy.flatMap(({ account }) => {
+      if (account === null) return [];
+      const { number, id } = this.named(account, atMs);
+      return this.directory.custodianOf([number, id], atMs) ?? [];
+    });
+    return [...new Set(found)];
   }
 
   matters(value: string): string[] {

@@ -155,7 +155,8 @@ export class SqliteSnapshot implements IndexSnapshot {
     const sorted = records.toSorted((a, b) => a.leaf - b.leaf);
     const line = foldLine(sorted);
     const people = new Map(peopleOf(line).map((person) => [person, this.#names.named(person, atMs)]));
-    return { shown: { id, atMs, line, people, members: this.#membersAt(conversation, atMs) }, records: sorted };
+    const [members, custodians] = [this.#membersAt(conversation, atMs), this.#names.custodiansOf(line, atMs)];
+    return { shown: { id, atMs, line, people, members, custodians }, records: sorted };
   }
 
   #membersAt(conversation: number, atMs: number): Named[] | null {

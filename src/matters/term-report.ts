@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { stringify } from 'csv-stringify/sync';
+import type { IndexDb } from '../search/index-db.ts';
+import { parseQuery } from '../search/query-parse.ts';
+import type { Query, QueryNode } from '../search/query.ts';
+
+/** How often a term is found: in all, by it alone, and in how many conversations. */
+export interface TermCount {
+  readonly term: string;
+  /** Null: whoever it was captured from. */
+  readonly custodian: string | null;
+  readonly hits: number;
+  /** Lines that no other term of the report finds. */
+  readonly unique: number;
+  /** Conversations with a hit: what a hit brings with it when it is produced whole. */
+  readonly families: number;
+}
+
+export interface Term {
+  readonly name: string;
+  readonly query: string;
+}
+
+/** Counts for each term, over all and for each custodian, exactly. Throws what a query throws. */
+export async function termReport(
+  db: IndexDb,
+  terms: readonly Term[],
+  custodians: readonly string[],
+): Promise<TermCount[]> {
+  const parsed = terms.map(({ name, query }) => ({ name, query: parseQuery(query) }));
+  const counts: TermCount[] = [];
+  for (const term of parsed) {
+    for (const custodian of [null, ...custodians]) {
+      const others = parsed.filter((one) => one !== term).map(({ query }) => query);
+      const hits = await db.count(narrowed(term.query, custodian, []));
+      const unique = await db.count(narrowed(term.query, custodian, others));
+      const families = db.acts.families(narrowed(term.query, custodian, []).root);
+      counts.push({ term: term.name, custodian, hits, unique, families });
+    }
+  }
+  return counts;
+}
+
+const ALL: QueryNode = { op: 'facet', word: 'all' };
+
+function narrowed({ text, root }: Query, custodian: string | null, without: readonly Query[]): Query {
+  const nodes: QueryNode[] = [
+    root ?? ALL,
+    ...(custodian === null ? [] : [{ op: 'person', field: 'custodian', value: custodian } as const]),
+    ...without.map((query): QueryNode => ({ op: 'not', node: query.root ?? ALL })),
+  ];
+  return { text, root: { op: 'and', nodes } };
+}
+
+/** One row a term and custodian. What a spreadsheet would run as a formula stays text. */
+export function termReportCsv(counts: readonly TermCount[]): string {
+  const rows = counts.map(({ term, custodian, hits, unique, families }) => ({
+    term,
+    custodian: custodian ?? '(all)',
+    hits,
+    unique,
+    families,
+  }));
+  return stringify(rows, { header: true, escape_formulas: true, record_delimiter: 'windows' });
+}

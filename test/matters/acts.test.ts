@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Deed } from '../../src/access/act.ts';
+import { directoryDeeds } from '../../src/matters/directory-csv.ts';
+import { matterId } from '../../src/matters/find-matter.ts';
+import { targetsOf } from '../../src/matters/targets.ts';
+import { termReport, termReportCsv } from '../../src/matters/term-report.ts';
+import { SqliteIndex } from '../../src/search/sqlite-index.ts';
+import {
+  ANA,
+  applyAll,
+  BEN,
+  CLEO,
+  direct,
+  found,
+  HARBOUR,
+  LogWriter,
+  message,
+  MINUTE_MS,
+  MONDAY_MS,
+} from '../search/kit.ts';
+import { act, did, HOLD, MATTER } from './kit.ts';
+
+let root: string;
+let db: SqliteIndex;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'holdfast-matters-'));
+  db = SqliteIndex.openForWriting(join(root, 'index'));
+});
+afterEach(async () => {
+  await db[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const at = (minutes: number): number => MONDAY_MS + minutes * MINUTE_MS;
+const BEGUN: Deed = { act: 'matter', matter: MATTER, name: 'Harbour Case', state: 'open' };
+const tagged = (tag: string, target: Extract<Deed, { act: 'tag' }>['target'], on = true): Deed => ({
+  act: 'tag',
+  matter: MATTER,
+  tag,
+  on,
+  target,
+});
+
+/** Four messages in the harbour's group, two in a direct conversation. */
+function talk(): { log: LogWriter; leaves: number[] } {
+  const log = new LogWriter();
+  const leaves = ['alpha seal', 'bravo seal', 'charlie', 'delta'].map((text, n) =>
+    log.capture(ANA, message(text), { by: BEN, chat: HARBOUR, atMs: at(n) }),
+  );
+  leaves.push(log.capture(ANA, message('echo seal'), { by: CLEO, chat: direct(CLEO), atMs: at(10) }));
+  leaves.push(log.capture(BEN, message('foxtrot'), { by: CLEO, chat: direct(CLEO), atMs: at(11) }));
+  return { log, leaves };
+}
+
+async function read(log: LogWriter): Promise<void> {
+  await applyAll(db, log.cut().segments);
+}
+
+describe('tags', () => {
+  it('on a message, a range and a conversation are found by tag and by matter', async () => {
+    const { log, leaves } = talk();
+    did(log, BEGUN);
+    did(log, tagged('responsive', { what: 'message', leaf: leaves[0] as number }));
+    did(log, tagged('privileged', { what: 'range', from: leaves[1] as number, to: leaves[2] as number }));
+    did(log, tagged('issue-7', { what: 'conversation', leaf: leaves[4] as number }));
+    await read(log);
+    expect(await found(db, 'tag:responsive')).toEqual(['alpha seal']);
+    expect(await found(db, 'tag:Privileged')).toEqual(['charlie', 'bravo seal']);
+    expect(await found(db, 'tag:issue-7')).toEqual(['echo seal']);
+    expect((await found(db, 'matter:"harbour case" seal')).toSorted()).toEqual([
+      'alpha seal',
+      'bravo seal',
+      'echo seal',
+    ]);
+    expect(await found(db, 'seal -tag:privileged')).toEqual(['echo seal', 'alpha seal']);
+    expect(await found(db, 'tag:responsive OR tag:issue-7')).toEqual(['echo seal', 'alpha seal']);
+    expect(
+      (await db.search({ text: '', root: { op: 'matter', value: 'none' } }, { order: 'newest', limit: 5, after: null }))
+        .unmatched,
+    ).toEqual(['matter:none']);
+  });
+
+  it('taken off are gone, and the later word counts in whatever order the words come', async () => {
+    const { log, leaves } = talk();
+    did(log, BEGUN);
+    const target = { what: 'message', leaf: leaves[3] as number } as const;
+    did(log, tagged('issue', target, false), at(60));
+    did(log, tagged('issue', target, true), at(59));
+    did(log, tagged('responsive', target, true), at(61));
+    await read(log);
+    expect(await found(db, 'tag:issue')).toEqual([]);
+    expect(await found(db, 'tag:responsive')).toEqual(['delta']);
+    expect(db.acts.matters()[0]?.tags.map(({ tag }) => tag)).toEqual(['responsive']);
+  });
+
+  it('mean the same message in an index that was built anew, however its acts were cut into segments', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(5), { minLength: 1, maxLength: 12 }), fc.nat(6), async (picks, step) => {
+        const { log, leaves } = talk();
+        did(log, BEGUN);
+        picks.forEach((pick, n) => {
+          did(
+            log,
+            tagged(
+              ['responsive', 'issue'][n % 2] as string,
+              { what: 'message', leaf: leaves[pick] as number },
+              n % 3 !== 2,
+            ),
+          );
+          log.cut();
+        });
+        const answers = [];
+        for (const chunk of [1 + step, 1000]) {
+          const fresh = SqliteIndex.openForWriting(join(root, 'again'), { rebuild: true });
+          await applyAll(fresh, log.cut().segments, chunk);
+          answers.push([fresh.acts.matters(), await found(fresh, 'tag:issue'), await found(fresh, 'tag:responsive')]);
+          await fresh[Symbol.asyncDispose]();
+        }
+        expect(answers[0]).toEqual(answers[1]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe('a matter', () => {
+  it('collects custodians, searches, notes and holds, and is found by name or id', async () => {
+    const { log, leaves } = talk();
+    did(log, BEGUN);
+    did(log, { act: 'custodian', matter: MATTER, custodian: 'Ana Ruiz', on: true });
+    did(log, { act: 'custodian', matter: MATTER, custodian: 'Gone', on: true });
+    did(log, { act: 'custodian', matter: MATTER, custodian: 'gone', on: false });
+    did(log, { act: 'saved-search', matter: MATTER, name: 'Seals', query: 'seal' });
+    did(log, {
+      act: 'note',
+      matter: MATTER,
+      text: 'ask counsel',
+      target: { what: 'message', leaf: leaves[0] as number },
+    });
+    did(log, { act: 'hold', hold: HOLD, matter: MATTER, scope: { by: 'search', query: 'saved:seals' } });
+    did(log, { ...BEGUN, state: 'closed' } as Deed);
+    await read(log);
+    expect(db.acts.matters()).toMatchObject([
+      {
+        name: 'Harbour Case',
+        state: 'closed',
+        custodians: ['Ana Ruiz'],
+        searches: [{ name: 'Seals', query: 'seal' }],
+        notes: [{ text: 'ask counsel', user: 'ines' }],
+        holds: [{ hold: HOLD, scope: { by: 'search', query: 'saved:seals' } }],
+      },
+    ]);
+    expect([matterId(db.acts, 'hárbour case'), matterId(db.acts, MATTER.slice(0, 8))]).toEqual([MATTER, MATTER]);
+    expect(() => matterId(db.acts, 'another')).toThrow(/matters\/not-found/);
+    expect((await found(db, 'saved:seals')).length).toBe(3);
+  });
+
+  it('whose saved search names itself comes to nothing, and hangs nowhere', async () => {
+    const { log } = talk();
+    did(log, BEGUN);
+    did(log, { act: 'saved-search', matter: MATTER, name: 'loop', query: 'saved:loop OR alpha' });
+    await read(log);
+    expect(await found(db, 'saved:loop')).toEqual(['alpha seal']);
+  });
+
+  it('counts what each search finds: in all, by itself, and in how many conversations; by custodian', async () => {
+    const { log } = talk();
+    await read(log);
+    const terms = [
+      { name: 'seals', query: 'seal' },
+      { name: '=alpha', query: 'alpha' },
+    ];
+    const counts = await termReport(db, terms, [BEN.number]);
+    expect(counts).toEqual([
+      { term: 'seals', custodian: null, hits: 3, unique: 2, families: 2 },
+      { term: 'seals', custodian: BEN.number, hits: 0, unique: 0, families: 0 },
+      { term: '=alpha', custodian: null, hits: 1, unique: 0, families: 1 },
+      { term: '=alpha', custodian: BEN.number, hits: 0, unique: 0, families: 0 },
+    ]);
+    const csv = termReportCsv(counts);
+    expect(csv.split('\r\n')[0]).toBe('term,custodian,hits,unique,families');
+    expect(csv).toContain("'=alpha");
+    expect(csv).not.toMatch(/(?:^|,)[=+]/m);
+  });
+
+  it('takes only what is in the archive for a target', async () => {
+    const { log, leaves } = talk();
+    await read(log);
+    const nothing = { leaf: [], range: [], conversation: [] };
+    expect(await targetsOf(db, { ...nothing, leaf: [String(leaves[1])], conversation: ['harbour watch'] })).toEqual([
+      { what: 'message', leaf: leaves[1] },
+      { what: 'conversation', leaf: leaves[0] },
+    ]);
+    expect(await targetsOf(db, { ...nothing, search: 'seal' })).toHaveLength(3);
+    for (const leaf of ['999', '-1', '1e3', "1' OR 1", '']) {
+      await expect(targetsOf(db, { ...nothing, leaf: [leaf] })).rejects.toThrow(/matters\/target/);
+    }
+  });
+});
+
+describe('the directory', () => {
+  const rows = [
+    { identifier: ANA.number, custodian: 'Jones, Field Office', fromMs: null, toMs: at(2) - 1 },
+    { identifier: ANA.number, custodian: 'Smith', fromMs: at(2), toMs: null },
+  ];
+
+  it('tells whose an account was at the time of each message', async () => {
+    const { log } = talk();
+    for (const deed of directoryDeeds(rows)) did(log, deed);
+    await read(log);
+    expect(await found(db, 'custodian:jones kind:message')).toEqual(['bravo seal', 'alpha seal']);
+    expect(await found(db, 'custodian:smith seal')).toEqual(['echo seal']);
+    expect(await found(db, 'custodian:"field office" -alpha kind:message')).toEqual(['bravo seal']);
+    const [harbour] = await db.conversationsCalled('harbour watch');
+    const { lines } = await db.lines(harbour as number, { after: null, limit: 10 });
+    expect(lines.map(({ custodians }) => custodians)).toEqual([
+      ['Jones, Field Office'],
+      ['Jones, Field Office'],
+      ['Smith'],
+      ['Smith'],
+    ]);
+  });
+
+  it('is in force once all of it is there, and the newest whole one counts', async () => {
+    const { log } = talk();
+    const many = Array.from({ length: 150 }, (_, n) => ({
+      identifier: `+1${n}`,
+      custodian: `c${n}`,
+      fromMs: null,
+      toMs: null,
+    }));
+    const parts = directoryDeeds(many);
+    for (const deed of directoryDeeds(rows)) did(log, deed);
+    did(log, parts[1] as Deed);
+    await read(log);
+    expect(db.acts.directory()?.rows).toEqual(rows);
+    did(log, parts[0] as Deed);
+    const next = log.cut().segments.at(-1);
+    await db.apply(next === undefined ? [] : [next], {
+      origin: 'archive.example/log',
+      size: next?.end ?? 0,
+      edge: [],
+      manifests: [],
+      at: '',
+    });
+    expect(db.acts.directory()?.rows).toEqual(many);
+  });
+});
+
+describe('an act', () => {
+  it('that stands in the log twice counts once, and one of a form nobody knows is a line that says so', async () => {
+    const { log } = talk();
+    const once = act({ act: 'login' });
+    log.record(ANA, { type: 'access', act: once });
+    log.record(ANA, { type: 'access', act: once });
+    log.record(ANA, { type: 'access', defect: 'no-view' });
+    await read(log);
+    expect(db.acts.accessLog({ limit: 10, after: null }).acts).toHaveLength(1);
+    expect((await db.state())?.unreadable).toBe(1);
+    expect(await found(db, 'kind:unreadable')).toHaveLength(1);
+  });
+
+  it('is paged, and found by who did it and what it is about', async () => {
+    const { log, leaves } = talk();
+    for (let n = 0; n < 5; n += 1) {
+      did(log, { act: 'search', query: `q${n}`, order: 'newest', hits: 1, shown: [leaves[n] as number] });
+    }
+    await read(log);
+    const first = db.acts.accessLog({ limit: 3, after: null });
+    const second = db.acts.accessLog({ limit: 3, after: first.next });
+    const queries = [...first.acts, ...second.acts].map(({ deed }) => (deed.act === 'search' ? deed.query : ''));
+    expect(queries).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
+    expect(db.acts.accessLog({ limit: 9, after: null, leaf: leaves[2] as number }).acts).toHaveLength(1);
+    expect(db.acts.accessLog({ limit: 9, after: null, user: 'omar' }).acts).toEqual([]);
+    expect(() => db.acts.accessLog({ limit: 9, after: 'x' })).toThrow(/search\/page/);
+  });
+});
