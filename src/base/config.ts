@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
 import { byteSize, duration } from './duration.ts';
+import { settingWords } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
 
 const label = z
@@ -212,9 +213,10 @@ export function parseConfig(text: string, file: string): Config {
       expected: 'YAML',
       got: `an error of kind ${broken.code}`,
       where: `${file}:${line}`,
+      fix: 'correct this line or the one before it; docs/config.md shows every setting',
     });
   }
-  const parsed = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }));
+  const parsed = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }), { error: settingWords });
   if (!parsed.success)
     throw invalid(
       file,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { wantsColour } from '../base/environment.ts';
-import { Failure } from '../base/failure.ts';
+import { Failure, type FailureDetail } from '../base/failure.ts';
 import { FormatError } from '../record/format-error.ts';
 
 /** Where a command writes: results to standard output, everything else to standard error. */
@@ -45,14 +45,17 @@ export function table(rows: readonly (readonly string[])[]): string {
 /** What the operator reads when a command fails: code, expected, got, where, what to do. Foreign errors are named, not quoted. */
 export function explain(error: unknown): string {
   if (error instanceof Failure) {
-    const { expected, got, where, fix } = error.detail;
-    const lines = [`${red('error')} ${bold(error.code)}`, `  expected  ${expected}`, `  got       ${got}`];
-    if (where !== undefined) lines.push(`  where     ${where}`);
-    if (fix !== undefined) lines.push(`  do        ${fix}`);
-    return lines.join('\n');
+    return told(error.code, error.detail);
   }
   if (error instanceof FormatError) {
-    return `${red('error')} ${bold(error.code)}\n  expected  ${error.expected}\n  got       ${error.got}`;
+    return told(error.code, { expected: error.expected, got: error.got, ...error.place });
   }
   return `${red('error')} unexpected: ${error instanceof Error ? (error.stack ?? error.name) : typeof error}`;
+}
+
+function told(code: string, { expected, got, where, fix }: FailureDetail): string {
+  const lines = [`${red('error')} ${bold(code)}`, `  expected  ${expected}`, `  got       ${got}`];
+  if (where !== undefined) lines.push(`  where     ${where}`);
+  if (fix !== undefined) lines.push(`  do        ${fix}`);
+  return lines.join('\n');
 }

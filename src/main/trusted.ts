@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../base/config.ts';
 import { codeOf, Failure } from '../base/failure.ts';
+import { FormatError } from '../record/format-error.ts';
 import { signingKeyOf } from '../record/key.ts';
 import { openManifest, signersOf, type Manifest, type SignerRole } from '../record/manifest.ts';
 import { parseTrust, type Trust } from '../record/trust.ts';
@@ -16,7 +17,10 @@ export interface Trusted {
 }
 
 export function readTrust(path: string): Trust {
-  return parseTrust(readText(path, 'a trust file'));
+  const text = readText(path, 'a trust file');
+  return said(path, 'get the trust file again from whoever ran `holdfast init`, by a way of its own', () =>
+    parseTrust(text),
+  );
 }
 
 export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'>): Trusted {
@@ -26,10 +30,22 @@ export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'
       expected: `a trust file for ${config.origin}`,
       got: `one for ${trust.origin}`,
       where: config.trust,
+      fix: 'set `origin` to the log of the trust file, or get the trust file of this log',
     });
   }
   const document = readText(config.manifest, 'a signed manifest').trim();
-  return { trust, manifest: openManifest(document, trust.root, config.origin), document };
+  const again = 'get the manifest again from whoever has the root key; it must be of this log and under this root';
+  const manifest = said(config.manifest, again, () => openManifest(document, trust.root, config.origin));
+  return { trust, manifest, document };
+}
+
+/** Says of what is wrong with a file which file it is and what to do. */
+function said<T>(where: string, fix: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof FormatError ? error.in(where, fix) : error;
+  }
 }
 
 function readText(path: string, expected: string): string {

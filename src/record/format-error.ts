@@ -45,11 +45,19 @@ export class FormatError extends Error {
   readonly code: FormatCode;
   readonly expected: string;
   readonly got: string;
+  /** Where the bytes lie and what whoever keeps them can do; known only to who read them. */
+  readonly place: { readonly where: string; readonly fix: string } | null;
 
-  constructor(code: FormatCode, expected: string, got: string) {
+  constructor(code: FormatCode, expected: string, got: string, place: FormatError['place'] = null) {
     super(`${code}: expected ${expected}, got ${got}`);
     this.code = code;
     this.expected = expected;
     this.got = got;
+    this.place = place;
+  }
+
+  /** The same error, of a file that people keep. */
+  in(where: string, fix: string): FormatError {
+    return new FormatError(this.code, this.expected, this.got, { where, fix });
   }
 }

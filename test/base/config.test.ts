@@ -46,7 +46,22 @@ describe('a config', () => {
   });
 
   it('refuses members it does not know', () => {
-    expect(failureOf(`${GOOD}\nverbose: true\n`).detail.got).toContain('verbose');
+    expect(failureOf(`${GOOD}\nverbose: true\n`).detail.got).toContain('(top level): no such setting: verbose');
+  });
+
+  it('says what is wrong in words of its own, and repeats no value', () => {
+    const text = GOOD.replace(/^trust: .*$/m, 'trust: [12025550171]')
+      .replace(/^manifest: .*\n/m, '')
+      .replace('period: P1D', 'period: 12025550171');
+    const { detail } = failureOf(text);
+    expect(detail.got).toMatch(/^ {2}trust: expected text, got a list$/m);
+    expect(detail.got).toMatch(/^ {2}manifest: needed: text$/m);
+    expect(detail.got).toMatch(/^ {2}retention\.0\.period: expected text, got a number$/m);
+    expect(detail.got).not.toMatch(/12025550171|Invalid|received|undefined/);
+  });
+
+  it('says what to do about YAML that is none', () => {
+    expect(failureOf('origin: [').detail.fix).toContain('docs/config.md');
   });
 
   it('refuses broken YAML with the line, and duplicate keys', () => {
