@@ -115,7 +115,7 @@ cp "$here/holdfast.archiver.yaml" archiver/config/holdfast.yaml
 for role in connector archiver; do
   cp offline/trust.json offline/manifest.json "$role/config/"
 done
-cp "$here/create-bucket.ts" "$here/upload-door.ts" "$here/bucket-policy.json" tools/
+cp "$here/create-bucket.ts" "$here/upload-door.ts" "$here/verify-daily.ts" "$here/bucket-policy.json" tools/
 cp offline/trust.json auditor/config/
 chmod 755 tools && chmod 644 tools/*
 

@@ -11,6 +11,8 @@ const container = z.object({
   name: z.string(),
   image: z.string(),
   command: z.array(z.string()).optional(),
+  startupProbe: z.unknown().optional(),
+  readinessProbe: z.unknown().optional(),
   args: z.array(z.string()).optional(),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).default([]),
   securityContext: z.object({
@@ -39,7 +41,11 @@ const pod = z.object({
 interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly spec: { readonly template?: { readonly spec: unknown }; readonly [key: string]: unknown };
+  readonly spec: {
+    readonly template?: { readonly spec: unknown };
+    readonly jobTemplate?: { readonly spec: { readonly template: { readonly spec: unknown } } };
+    readonly [key: string]: unknown;
+  };
 }
 
 // Kubernetes reads YAML 1.1, in which 0400 is octal.
@@ -48,9 +54,10 @@ const manifests = readdirSync(join(DEPLOY, 'kubernetes')).flatMap((name) =>
     (document) => document.toJS() as Manifest,
   ),
 );
-const pods = manifests.flatMap(({ metadata, spec }) =>
-  spec?.template === undefined ? [] : [{ name: metadata.name, spec: pod.parse(spec.template.spec) }],
-);
+const pods = manifests.flatMap(({ metadata, spec }) => {
+  const template = spec?.template ?? spec?.jobTemplate?.spec.template;
+  return template === undefined ? [] : [{ name: metadata.name, spec: pod.parse(template.spec) }];
+});
 const containers = pods.flatMap(({ spec }) =>
   [...spec.initContainers, ...spec.containers].map((one) => ({ spec, one })),
 );
@@ -78,7 +85,7 @@ describe('the Kubernetes manifests', () => {
 
   it('mount secrets as files for their owner alone', () => {
     const secrets = pods.flatMap(({ spec }) => spec.volumes.flatMap(({ secret }) => secret?.defaultMode ?? []));
-    expect(secrets).toEqual([0o400, 0o400, 0o400, 0o400]);
+    expect(secrets).toEqual([0o400, 0o400, 0o400, 0o400, 0o400]);
   });
 
   it('tell the daemon what compose tells it', () => {
@@ -90,7 +97,7 @@ describe('the Kubernetes manifests', () => {
 
   it('deny all that is not said, and let nothing in', () => {
     const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
-    for (const namespace of ['holdfast-connectors', 'holdfast-archive']) {
+    for (const namespace of ['holdfast-connectors', 'holdfast-archive', 'holdfast-audit']) {
       const own = policies.filter(({ metadata }) => metadata.namespace === namespace);
       expect(own.some(({ spec }) => JSON.stringify(spec['podSelector']) === '{}' && spec['egress'] === undefined)).toBe(
         true,
@@ -103,11 +110,56 @@ describe('the Kubernetes manifests', () => {
   });
 });
 
+describe('the daily verification', () => {
+  const auditor = compose.services['auditor']?.command ?? [];
+  const unit = readFileSync(join(DEPLOY, 'systemd', 'holdfast-verify.service'), 'utf8');
+  const timer = readFileSync(join(DEPLOY, 'systemd', 'holdfast-verify.timer'), 'utf8');
+
+  it('of Kubernetes runs once a day, alone, and is not repeated until somebody has read it', () => {
+    const [job] = manifests.filter(({ kind }) => kind === 'CronJob');
+    expect(job?.spec).toMatchObject({ schedule: '30 4 * * *', concurrencyPolicy: 'Forbid' });
+    expect(job?.spec.jobTemplate?.spec).toMatchObject({
+      backoffLimit: 0,
+      template: { spec: { restartPolicy: 'Never' } },
+    });
+    const one = containers.find(({ one: { name } }) => name === 'verify')?.one;
+    expect(one?.args).toEqual(['verify', 's3://records-archive/holdfast', ...read('/etc/holdfast/')]);
+  });
+
+  it('of systemd runs once a day, and what fell due is done later', () => {
+    expect(timer).toMatch(/^OnCalendar=\*-\*-\* 04:30:00$/m);
+    expect(timer).toMatch(/^Persistent=true$/m);
+    expect(unit).toMatch(/^Type=oneshot$/m);
+    expect(unit).not.toMatch(/^Restart=/m);
+    expect(unit).toMatch(
+      / verify s3:\/\/records-archive\/holdfast --trust trust\.json --credentials \S+\/s3-credentials$/m,
+    );
+  });
+
+  it('of compose says what the auditor says', () => {
+    expect(compose.services['auditor-daily']?.command).toEqual(['/app/dist/main/cli.js', ...auditor.slice(1)]);
+  });
+
+  /** Trust file and credentials, as they are mounted below a directory. */
+  function read(directory: string): string[] {
+    return [`--trust=${directory}trust.json`, `--credentials=${directory}s3-credentials`];
+  }
+});
+
+describe('every process that is started', () => {
+  it('keeps what lives briefly in memory small', () => {
+    const words = containers.flatMap(({ one }) => JSON.stringify(one)).concat(JSON.stringify(compose.services));
+    for (const text of words) {
+      const started = text.match(/"\/usr\/local\/bin\/node"/g) ?? [];
+      expect(text.match(/--max-semi-space-size=2/g) ?? []).toHaveLength(started.length);
+    }
+  });
+});
+
 describe('the systemd units', () => {
-  const units = readdirSync(join(DEPLOY, 'systemd')).map((name) => ({
-    name,
-    lines: readFileSync(join(DEPLOY, 'systemd', name), 'utf8').split('\n'),
-  }));
+  const units = readdirSync(join(DEPLOY, 'systemd'))
+    .filter((name) => name.endsWith('.service'))
+    .map((name) => ({ name, lines: readFileSync(join(DEPLOY, 'systemd', name), 'utf8').split('\n') }));
   const hardening = (lines: readonly string[]): string[] =>
     lines.filter((line) =>
       /^(?:Protect|Private|Restrict|NoNew|Capability|Ambient|Lock|SystemCall|Limit|Memory|ProcSubset|Remove|UMask)/.test(
@@ -115,12 +167,15 @@ describe('the systemd units', () => {
       ),
     );
 
-  it.each(units)('$name is confined, and its secrets are credentials', ({ lines }) => {
+  it.each(units)('$name is confined, and its secrets are credentials', ({ name, lines }) => {
     const [first] = units;
     expect(hardening(lines)).toEqual(hardening(first?.lines ?? []));
     expect(hardening(lines).length).toBeGreaterThan(25);
     expect(lines.find((line) => line.startsWith('ExecStart='))).toContain(' --disable-sigusr1 ');
-    expect(lines.filter((line) => line.startsWith('LoadCredential=')).length).toBeGreaterThan(3);
+    const credentials = lines.filter((line) => line.startsWith('LoadCredential='));
+    // Who verifies has a right to read and no secret besides.
+    if (name === 'holdfast-verify.service') expect(credentials).toHaveLength(1);
+    else expect(credentials.length).toBeGreaterThan(3);
     expect(lines.filter((line) => line.startsWith('Environment'))).toEqual([]);
     expect(lines.some((line) => line.startsWith('User=holdfast-'))).toBe(true);
   });

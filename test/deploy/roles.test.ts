@@ -169,8 +169,15 @@ describe('the services of the compose file', () => {
     expect(await stage.run('auditor')).toMatch(/^verified/i);
   }, 120_000);
 
+  it('verify by themselves every day, and say whether all was well', async () => {
+    const daily = stage.start('auditor-daily');
+    await expect.poll(() => stage.printed('auditor-daily'), WAIT).toMatch(/^verified/im);
+    await expect.poll(() => stage.check('auditor-daily'), WAIT).toBe('');
+    await daily.end('SIGTERM');
+  }, 120_000);
+
   it('print nothing that was said, and no number', () => {
-    for (const name of ['connector', 'archiver', 'redis']) {
+    for (const name of ['connector', 'archiver', 'redis', 'auditor-daily']) {
       expect(stage.printed(name)).not.toMatch(/canary|2025550|Ortiz/);
     }
   });

@@ -47,7 +47,9 @@ export class Stage implements AsyncDisposable {
     mkdirSync(stage.signalDir, { recursive: true });
     await stage.#useCeph();
     stage.#adapt();
-    for (const tool of ['create-bucket.ts', 'bucket-policy.json', 'upload-door.ts']) {
+    mkdirSync(stage.#tmp);
+    chmodSync(stage.#tmp, 0o1777);
+    for (const tool of ['create-bucket.ts', 'bucket-policy.json', 'upload-door.ts', 'verify-daily.ts']) {
       await image.mount(join(stage.local, 'tools', tool), `/app/${tool}`);
     }
     return stage;
@@ -66,6 +68,20 @@ export class Stage implements AsyncDisposable {
   /** Runs a service to its end, or its container with another command of the program. */
   async run(name: string, command?: readonly string[]): Promise<string> {
     const [program = '', ...args] = this.#words(name, command);
+    return await runTool(program, args);
+  }
+
+  /** What containers have as /tmp. */
+  get #tmp(): string {
+    return join(this.image.guard.dir, 'tmp');
+  }
+
+  /** Runs a service's health check: what it prints, or rejects as it fails. */
+  async check(name: string): Promise<string> {
+    const { healthcheck } = this.compose.services[name] ?? {};
+    const [kind, ...words] = healthcheck !== undefined && 'test' in healthcheck ? healthcheck.test : [];
+    if (kind !== 'CMD') throw new Error(`no health check of ${name}`);
+    const [program = '', ...args] = this.#placed(name, words);
     return await runTool(program, args);
   }
 
@@ -117,14 +133,20 @@ export class Stage implements AsyncDisposable {
     const ours = ['/usr/local/bin/node', '--disable-sigusr1', '--max-semi-space-size=2', '/app/dist/main/cli.js'];
     const usual = service.entrypoint ?? (service.image.startsWith('localhost/holdfast:') ? ours : []);
     const [entrypoint, command] = instead === undefined ? [usual, service.command ?? []] : [ours, instead];
+    return this.#placed(name, [...entrypoint, ...command]);
+  }
+
+  /** Words of a service's container as they are outside of it. */
+  #placed(name: string, words: readonly string[]): string[] {
+    const service = this.compose.services[name];
     const mounts = this.#mounts(name);
-    const placed = this.image.placed([...entrypoint, ...command]).map((word) => {
+    const placed = this.image.placed(words).map((word) => {
       // The image's own places first: its directory may look like one of the container's.
       return word.includes(this.image.guard.dir) ? word : this.#addressed(outside(word, mounts));
     });
     // The image's working directory is where the config is.
     const directory = mounts.get('/etc/holdfast') ?? '/';
-    return [...asUser(service.user ?? ''), 'env', `--chdir=${directory}`, ...placed];
+    return [...asUser(service?.user ?? ''), 'env', `--chdir=${directory}`, `TMPDIR=${this.#tmp}`, ...placed];
   }
 
   #addressed(text: string): string {
