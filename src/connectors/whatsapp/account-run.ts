@@ -10,7 +10,7 @@ import type { WhatsAppConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
 import { Fence } from './fence.ts';
-import { recordGroups } from './groups.ts';
+import { GroupWatch } from './groups.ts';
 import type { HealthBook } from '../health.ts';
 import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
@@ -52,15 +52,17 @@ export class AccountRun {
   #halted = false;
   #linking = false;
   #connection: Connection | null = null;
+  /** All that waited at the server was offered. */
+  #isCaughtUp = false;
   /** From before a connection is made until nothing of it is under way any more. */
   #connecting: Promise<Ending> | null = null;
-  /** When groups were last asked for. */
-  #groupsMs = 0;
+  readonly #groups: GroupWatch;
 
   constructor(parts: AccountParts) {
     this.parts = parts;
     this.lane = parts.lane;
     this.#phone = new PhoneWatch(this.lane, parts.config.thresholds.phoneIdle);
+    this.#groups = new GroupWatch({ ...parts, everyMs: parts.config.intervals.groups });
     this.#sweeper = new Sweeper({ ...parts, phone: this.#phone });
     this.#lastWellMs = this.lane.read<Linked>('alive')?.atMs ?? this.lane.nowMs;
   }
@@ -146,7 +148,10 @@ export class AccountRun {
       fence,
       onUpdate: (update) => this.#updated(update, fence),
       onPhone: () => this.#phone.seen(),
-      onArrival: (node) => this.#awaited.arrived(node),
+      onArrival: (node) => {
+        this.#awaited.arrived(node);
+        this.#groups.arrived(node);
+      },
     });
     this.#connection = connection;
     const drop = (): void => connection.drop();
@@ -163,6 +168,7 @@ export class AccountRun {
       this.#awaited.expect(connection.book.takeBefore(Number.POSITIVE_INFINITY));
       this.#awaited.pause();
       this.#connection = null;
+      this.#isCaughtUp = false;
       health.caughtUp(lane.account, false);
     }
   }
@@ -188,23 +194,16 @@ export class AccountRun {
   #caughtUp(fence: Fence): void {
     if (fence.hasFallen) return;
     this.parts.health.caughtUp(this.lane.account, true);
-    void this.#recordGroups();
+    this.#isCaughtUp = true;
+    if (this.#connection !== null) void this.#groups.tend(this.#connection);
     this.#awaited.resume(this.lane.nowMs);
-  }
-
-  async #recordGroups(): Promise<void> {
-    const { nowMs } = this.lane;
-    const connection = this.#connection;
-    if (connection === null || nowMs - this.#groupsMs < this.parts.config.intervals.groups) return;
-    this.#groupsMs = nowMs;
-    await recordGroups(connection).catch((error: unknown) => this.parts.events.trouble('watch', error));
   }
 
   async #sweep(connection: Connection, fence: Fence): Promise<void> {
     try {
       this.#lastWellMs = this.lane.nowMs;
       await this.#sweeper.connected(connection, fence);
-      if (this.#groupsMs > 0) void this.#recordGroups();
+      if (this.#isCaughtUp) void this.#groups.tend(connection);
       const overdue = this.#awaited.overdue(this.lane.nowMs, this.parts.config.thresholds.unaccounted);
       for (const node of overdue) {
         this.lane.alarm('unaccounted');

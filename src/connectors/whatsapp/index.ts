@@ -2,13 +2,20 @@
 import type { Connector } from '../connector.ts';
 import { parseConfig, type WhatsAppConfig } from './config.ts';
 import type { Normalise } from './meaning.ts';
-import { normaliseAppState, normaliseDecrypted, normaliseHistory, normaliseStanza } from './normalise.ts';
+import {
+  normaliseAppState,
+  normaliseDecrypted,
+  normaliseHistory,
+  normaliseRecords,
+  normaliseStanza,
+} from './normalise.ts';
 import { WhatsAppSession } from './session.ts';
 
 export const NORMALISE: Normalise = {
   decrypted: normaliseDecrypted,
   stanza: normaliseStanza,
   appState: normaliseAppState,
+  appStateFile: normaliseRecords,
   history: normaliseHistory,
 };
 

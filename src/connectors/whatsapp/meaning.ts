@@ -7,6 +7,7 @@ import type { AccountLane } from './lane.ts';
 import type {
   AddressPair,
   AppStateKeys,
+  AppStateRecords,
   Context,
   DecryptedInput,
   HistoryInput,
@@ -17,7 +18,7 @@ import type {
 } from './normalise/input.ts';
 import { accountHead, gapCapture } from './own-records.ts';
 import type { Unread, Via } from './reasons.ts';
-import type { StateName } from './state.ts';
+import { memoryName, memoryQuarters } from './state.ts';
 
 /** Pure: what bytes mean. */
 export interface Normalise {
@@ -25,6 +26,8 @@ export interface Normalise {
   stanza(input: StanzaInput, context: Context): readonly Understood[];
   /** Of an answer with changes that the owner made on another device without a message. */
   appState(node: StanzaNode, keys: AppStateKeys, context: Context): readonly Understood[];
+  /** Of a file that such an answer refers to. */
+  appStateFile(file: AppStateRecords, keys: AppStateKeys, context: Context): readonly Understood[];
   /** Lazily: a blob holds thousands. */
   history(input: HistoryInput, context: Context): Iterable<Understood>;
 }
@@ -72,7 +75,7 @@ export class Meaning {
         this.#counterparts.set(jid, found);
         return found;
       },
-      recall: (of) => parts.lane.session(`memory/${sink.tagOf(of)}`),
+      recall: (of) => this.#recall(sink.tagOf(of)),
     };
   }
 
@@ -114,18 +117,26 @@ export class Meaning {
   /** An answer with changes of the app state. The client moves on past them as soon as it sees them. */
   appState(node: StanzaNode): Learnt {
     const { lane, normalise } = this.#parts;
-    const { sink } = lane;
-    const keys: AppStateKeys = (id) => {
-      const bytes = lane.session(keyName(sink, 'app-state-sync-key', id));
-      return bytes === null ? null : (decodeKey('app-state-sync-key', bytes).keyData ?? null);
-    };
     return this.#learn(
       this.#understand(
-        () => normalise.appState(node, keys, this.#context),
+        () => normalise.appState(node, this.#appStateKeys, this.#context),
         () => opaque(lane.account, node, null),
       ),
     );
   }
+
+  /** Everything in a downloaded file of app state: the first state of an account, or changes that were too many for an answer. */
+  *appStateFile(file: AppStateRecords): Generator<Learnt & { readonly pairs: readonly AddressPair[] }> {
+    for (const found of this.#parts.normalise.appStateFile(file, this.#appStateKeys, this.#context))
+      yield { ...this.#learn([found], undefined, 'history'), pairs: found.pairs };
+  }
+
+  /** The keys that the owner's phone shared with this device. */
+  readonly #appStateKeys: AppStateKeys = (id) => {
+    const { lane } = this.#parts;
+    const bytes = lane.session(keyName(lane.sink, 'app-state-sync-key', id));
+    return bytes === null ? null : (decodeKey('app-state-sync-key', bytes).keyData ?? null);
+  };
 
   #understand(understand: () => readonly Understood[], instead: () => Understood): readonly Understood[] {
     try {
@@ -139,10 +150,11 @@ export class Meaning {
   #learn(found: readonly Understood[], failure?: Unread, via: Via = 'socket'): Learnt {
     const { lane, followUps } = this.#parts;
     const { nowMs, sink } = lane;
+    const [quarter = 0] = memoryQuarters(nowMs);
     this.#counterparts.clear();
     const captures = found.flatMap((one): Capture[] => [contentCapture(one, via, nowMs), ...this.#gaps(one, failure)]);
     const session = found.flatMap((one) => [
-      ...one.memory.map(({ of, value }) => ({ name: `memory/${sink.tagOf(of)}` satisfies StateName, value })),
+      ...one.memory.map(({ of, value }) => ({ name: memoryName(quarter, sink.tagOf(of)), value })),
       ...followUps.flatMap((followUp) => followUp.plan(lane, one)),
     ]);
     const onDurable = (): void => {
@@ -168,6 +180,15 @@ export class Meaning {
     return [
       gapCapture(account, nowMs, { ...about, state: 'open', ...(failure === undefined ? {} : { detail: failure }) }),
     ];
+  }
+
+  #recall(tag: string): Uint8Array | null {
+    const { lane } = this.#parts;
+    for (const quarter of memoryQuarters(lane.nowMs)) {
+      const value = lane.session(memoryName(quarter, tag));
+      if (value !== null) return value;
+    }
+    return null;
   }
 
   /** The other address of a person, from the client's own table. */

@@ -40,6 +40,8 @@ export function openSocket(parts: SocketParts): WASocket {
     enableRecentMessageCache: false,
     enableAutoSessionRecreation: false,
     generateHighQualityLinkPreview: false,
+    // Off by default there: the client then takes changes of the app state that the owner's key did not make.
+    appStateMacVerification: { patch: true, snapshot: true },
     // The store repeats by itself, and never tells the client of an error.
     transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
     msgRetryCounterCache: caches.retries,

@@ -8,7 +8,7 @@ import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import { gapCapture } from './own-records.ts';
 import type { PhoneWatch } from './phone.ts';
-import { encodeState, isForgotten } from './state.ts';
+import { encodeState, forgottenPrefixes } from './state.ts';
 
 export interface SweepParts {
   readonly config: WhatsAppConfig;
@@ -85,7 +85,7 @@ export class Sweeper {
     const { lane } = this.#parts;
     const { nowMs, sink } = lane;
     if (nowMs - this.#forgotMs < 3_600_000) return [];
-    const names = sink.sessionNames('plain/').filter((name) => isForgotten(name, nowMs));
+    const names = forgottenPrefixes(nowMs).flatMap((prefix) => sink.sessionNames(prefix));
     if (names.length <= FORGET_AT_ONCE) this.#forgotMs = nowMs;
     return names.slice(0, FORGET_AT_ONCE).map((name) => ({ name, value: null }));
   }

@@ -173,15 +173,26 @@ describe('history that cannot be had', () => {
     expect(capture.texts).toEqual(['live']);
   });
 
-  it.each([
-    ['a byte differs', { fault: { fault: 'flip', atByte: 20 } } as const],
-    ['its hash is another', { lie: { fileEncSha256: Buffer.alloc(32, 1) } }],
-  ])('is lost when %s', async (_what, more) => {
+  it('is lost when a byte differs', async () => {
     const capture = await capturing();
-    await capture.emulator.sendHistory(number, chunk(['damaged'], more));
+    await capture.emulator.sendHistory(number, chunk(['damaged'], { fault: { fault: 'flip', atByte: 20 } }));
     await eventually(() => capture.events.alarmed('history-lost')).toBe(true);
     expect(capture.texts).toEqual([]);
   });
+
+  it.each([['fileEncSha256' as const], ['fileSha256' as const]])(
+    'is kept and marked when it is authentic and its %s is another than announced',
+    async (hash) => {
+      const capture = await capturing();
+      await capture.emulator.sendHistory(number, chunk(['other'], { lie: { [hash]: Buffer.alloc(32, 1) } }));
+      await eventually(() => capture.texts).toEqual(['other']);
+      await eventually(() => capture.events.alarmed('attachment-mismatch')).toBe(true);
+      expect(capture.sink.gaps.map(({ cause, scope, state }) => `${cause} ${scope} ${state}`)).toEqual([
+        'attachment-mismatch account final',
+      ]);
+      expect([historyOf(capture), capture.events.alarmed('history-lost')]).toEqual([[], false]);
+    },
+  );
 
   it.each([['//evil.example/x'], ['http://169.254.169.254/'], ['/x\r\nhost: evil.example']])(
     'is not fetched from %j',

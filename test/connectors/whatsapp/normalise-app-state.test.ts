@@ -27,7 +27,7 @@ async function patches(...changes: readonly Change[]): Promise<proto.ISyncdPatch
     const change = { type: 'regular_high' as const, index, syncAction: value, apiVersion: 3, operation };
     const key = { keyData, fingerprint: {}, timestamp: 0 };
     const made = await encodeSyncdPatch(change as never, keyId, state, () => Promise.resolve(key));
-    all.push(made.patch);
+    all.push({ ...made.patch, version: { version: made.state.version } });
     ({ state } = made);
   }
   return all;
@@ -65,6 +65,31 @@ test('sees in the patches of the app state what the owner deleted on the phone a
   expect(decodeRaw(found[0]?.raw ?? Buffer.alloc(0))).toMatchObject({
     facts: { collection: 'regular_high', operation: 'set' },
   });
+});
+
+test.each([
+  [
+    'a mutation was left out',
+    (patch: proto.ISyncdPatch) => ({ ...patch, mutations: patch.mutations?.slice(0, 1) ?? [] }),
+  ],
+  ['its version is another', (patch: proto.ISyncdPatch) => ({ ...patch, version: { version: 7 } })],
+  ['its MAC is missing', (patch: proto.ISyncdPatch) => ({ ...patch, patchMac: null })],
+])('says that a patch is not as the phone made it when %s, and keeps all of it', async (_what, change) => {
+  const [first, second] = await patches(deletion, {
+    ...deletion,
+    index: ['deleteMessageForMe', ana, '3EB0B', '0', '0'],
+  });
+  const both = { ...second, mutations: [...(first?.mutations ?? []), ...(second?.mutations ?? [])] };
+  const changed = change(both);
+  const found = normaliseAppState(answer([changed]), keys, rememberingContext());
+  expect(found.map(({ view }) => (view.kind === 'unknown' ? view.reason : view.kind))).toEqual([
+    ...(changed.mutations ?? []).map(() => 'delete-for-me'),
+    'app state: not whole',
+  ]);
+  const bytes = Buffer.from(proto.SyncdPatch.encode(changed).finish());
+  expect(decodeRaw(found.at(-1)?.raw ?? Buffer.alloc(0))?.parts.map((part) => Buffer.from(part.bytes))).toEqual([
+    bytes,
+  ]);
 });
 
 test('makes one capture of each mutation of each patch, and tells set from remove', async () => {

@@ -73,6 +73,7 @@ describe('a connection that ends', () => {
     [405, 'client-outdated', 'unsupported-version', 'degraded'],
     [406, 'banned', 'unlinked', 'unlinked'],
     [409, 'client-outdated', 'unsupported-version', 'degraded'],
+    [411, 'multi-device-off', 'unlinked', 'unlinked'],
   ] as const)('with the refusal %d is %s, and not tried again soon', async (reason, alarm, cause, state) => {
     const capturing = await Capturing.start();
     await capturing.emulator.refuseLogins({ reason });

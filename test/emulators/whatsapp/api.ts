@@ -143,6 +143,9 @@ export interface WhatsAppEmulator extends AsyncDisposable {
   /** Returns the JID. Members who are accounts get it in `w:g2` answers. */
   addGroup(preset: GroupPreset): Promise<string>;
 
+  /** Of the group as metadata queries tell it; nobody is notified. */
+  changeGroup(jid: string, change: { readonly subject: string }): Promise<void>;
+
   /** The owner scans the code on the screen. Resolves with the device number once the client has signed. */
   scanQr(qr: string, number: string): Promise<number>;
   /** The owner types the code into the phone. */
@@ -174,6 +177,8 @@ export interface WhatsAppEmulator extends AsyncDisposable {
   /** The phone gives its app-state key to the devices; needed before {@link changeAppState} means anything to them. */
   shareAppStateKey(number: string): Promise<Sent>;
   changeAppState(number: string, changes: readonly AppStateChange[]): Promise<void>;
+  /** From now on devices that have nothing of the collection get what it holds as a file. */
+  snapshotAppState(number: string, collection: AppStateChange['collection']): Promise<MediaReference>;
 
   /** Drops the TCP connection of the account's devices. */
   drop(number: string): Promise<void>;

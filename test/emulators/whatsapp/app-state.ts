@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { encodeSyncdPatch, newLTHashState, proto } from '@whiskeysockets/baileys';
 import type { LTHashState } from '@whiskeysockets/baileys';
-import type { AppStateChange } from './api.ts';
+import type { AppStateChange, MediaReference } from './api.ts';
 import { childOf, childrenOf, node } from './wire.ts';
 import type { WireNode } from './wire.ts';
 
 interface Collection {
   state: LTHashState;
+  /** Where its state of a version lies as a file, for devices that have none. */
+  snapshot: { readonly version: number; readonly reference: Uint8Array } | null;
   /** Patch i has version i + 1. */
   readonly patches: Uint8Array[];
 }
@@ -76,18 +78,44 @@ export class AppState {
     return changed;
   }
 
+  /** Puts the collection as it is into a file, as the server does it for devices that were just linked. */
+  snapshot(number: string, name: string, put: (bytes: Uint8Array) => MediaReference): void {
+    const phone = this.#phone(number);
+    const collection = collectionOf(phone, name);
+    const records = new Map<string, proto.ISyncdRecord>();
+    let mac: Uint8Array = new Uint8Array();
+    for (const patch of collection.patches.map((bytes) => proto.SyncdPatch.decode(bytes))) {
+      mac = patch.snapshotMac ?? mac;
+      for (const { operation, record } of patch.mutations) {
+        const index = Buffer.from(record?.index?.blob ?? []).toString('hex');
+        if (operation === proto.SyncdMutation.SyncdOperation.REMOVE) records.delete(index);
+        else if (record) records.set(index, record);
+      }
+    }
+    const version = collection.patches.length;
+    const all = { version: { version }, records: [...records.values()], mac, keyId: { id: phone.keyId } };
+    const { directPath, mediaKey, fileSha256, fileEncSha256, fileLength } = put(
+      proto.SyncdSnapshot.encode(all).finish(),
+    );
+    const fields = { directPath, mediaKey, fileSha256, fileEncSha256, fileSizeBytes: fileLength };
+    collection.snapshot = { version, reference: proto.ExternalBlobReference.encode(fields).finish() };
+  }
+
   /** `<sync>`: for each collection the patches after the version the device has. */
   answer(number: string, query: WireNode): WireNode {
     const phone = this.#phone(number);
     const collections = childrenOf(childOf(query, 'sync'), 'collection').map(({ attrs }) => {
       const name = attrs['name'] ?? '';
-      const { patches } = collectionOf(phone, name);
-      const missing = patches.slice(Number(attrs['version'] ?? 0));
+      const { patches, snapshot } = collectionOf(phone, name);
+      const from = attrs['return_snapshot'] === 'true' ? (snapshot?.version ?? 0) : Number(attrs['version'] ?? 0);
+      const missing = patches.slice(from);
       const content = missing.map((patch) => node('patch', {}, patch));
+      const file =
+        snapshot !== null && attrs['return_snapshot'] === 'true' ? [node('snapshot', {}, snapshot.reference)] : [];
       return node(
         'collection',
         { name, version: String(patches.length), type: 'result' },
-        content.length === 0 ? [] : [node('patches', {}, content)],
+        content.length === 0 ? file : [...file, node('patches', {}, content)],
       );
     });
     return node('sync', {}, collections);
@@ -109,7 +137,7 @@ export class AppState {
 function collectionOf(phone: Phone, name: string): Collection {
   const known = phone.collections.get(name);
   if (known !== undefined) return known;
-  const collection: Collection = { state: newLTHashState(), patches: [] };
+  const collection: Collection = { state: newLTHashState(), snapshot: null, patches: [] };
   phone.collections.set(name, collection);
   return collection;
 }

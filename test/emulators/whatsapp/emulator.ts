@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AppStateChange, Burst, Sent, WhatsAppEmulator, WhatsAppEmulatorOptions } from './api.ts';
+import type { AppStateChange, Burst, MediaReference, Sent, WhatsAppEmulator, WhatsAppEmulatorOptions } from './api.ts';
 import { AppState } from './app-state.ts';
 import type { QueueEntry } from './book.ts';
 import { NO_FAULTS } from './faults.ts';
@@ -134,6 +134,18 @@ class Parts {
     );
   }
 
+  snapshotAppState(number: string, collection: string): MediaReference {
+    const put: MediaReference[] = [];
+    this.appState.snapshot(number, collection, (bytes) => {
+      const reference = this.media.put({ kind: 'md-app-state', bytes });
+      put.push(reference);
+      return reference;
+    });
+    const [reference] = put;
+    if (reference === undefined) throw new Error('no snapshot');
+    return reference;
+  }
+
   async prepare(burst: Burst): Promise<readonly number[]> {
     if (burst.perSecond !== undefined) this.pace.set(burst.to, burst.perSecond);
     return await this.sender.prepare(burst);
@@ -170,6 +182,7 @@ function emulatorOf(parts: Parts): WhatsAppEmulator {
     addAccount: async (preset) => void world.addAccount(preset),
     addPerson: async (preset) => void world.addPerson(preset),
     addGroup: async (preset) => world.addGroup(preset, parts.nowSeconds()).jid,
+    changeGroup: async (jid, change) => void Object.assign(world.groups.get(jid) ?? {}, change),
     scanQr: async (qr, number) => await pairing.scan(qr, world.account(number)),
     typePairingCode: async (code, number) => await pairing.typeCode(code, world.account(number)),
     linkReady: async (number, { preKeys = 20 } = {}) =>
@@ -197,6 +210,7 @@ function emulatorOf(parts: Parts): WhatsAppEmulator {
     setHistoryOnDemand: async (number, content) => void (world.account(number).historyOnDemand = content),
     shareAppStateKey: async (number) => await parts.shareAppStateKey(number),
     changeAppState: async (number, changes) => await parts.changeAppState(number, changes),
+    snapshotAppState: async (number, collection) => parts.snapshotAppState(number, collection),
     drop: async (number) => {
       for (const connection of gate.connections(number)) connection.kill();
     },

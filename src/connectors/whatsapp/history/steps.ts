@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 import { codeOf, Failure, isFailure } from '../../../base/failure.ts';
-import type { SessionChange } from '../../connector.ts';
+import type { Capture, SessionChange } from '../../connector.ts';
 import type { Fence } from '../fence.ts';
 import type { AccountLane } from '../lane.ts';
 import { decrypted } from '../media/decrypt.ts';
@@ -25,6 +25,14 @@ export interface HistoryStepParts {
   /** Pairs of addresses that the history told. */
   readonly onPairs: (lane: AccountLane, pairs: readonly AddressPair[]) => void;
 }
+
+/** What the last slice carries besides its captures. */
+interface End {
+  readonly captures: readonly Capture[];
+  readonly session: readonly SessionChange[];
+}
+
+const NOT_YET: End = { captures: [], session: [] };
 
 type Told = Learnt & { readonly pairs: readonly AddressPair[] };
 
@@ -63,25 +71,47 @@ export class HistorySteps implements Steps<HistoryWork> {
     const meaning = this.#parts.meaningOf(lane);
     if (meaning === null) return { to: 'wait', ms: NOT_LINKED_MS };
     await lane.ready(fence);
-    const packed = await this.#fetch(work, fence.signal);
-    const notification = notificationOf(work);
-    const blob = await this.#inflate(packed);
-    // Bytes that are no history are kept as what they are.
-    const end = blob === null ? [] : [{ name: work.name, value: null }];
-    await this.#read(lane, meaning.history({ notification, blob: blob ?? packed }), end, fence);
-    if (blob === null) throw unreadable();
+    const { bytes: packed, isOther } = await this.#fetch(work, fence.signal);
+    const done = [{ name: work.name, value: null }];
+    const end: End = { captures: isOther ? [this.#otherThanAnnounced(lane, work)] : [], session: done };
+    if (work.appState) {
+      await this.#read(lane, meaning.appStateFile({ ...work.appState, blob: packed }), end, fence);
+    } else {
+      const notification = notificationOf(work);
+      const blob = await this.#inflate(packed);
+      // Bytes that are no history are kept as what they are.
+      const last = blob === null ? { captures: [], session: [] } : end;
+      await this.#read(lane, meaning.history({ notification, blob: blob ?? packed }), last, fence);
+      if (blob === null) throw unreadable();
+    }
+    if (isOther) lane.alarm('attachment-mismatch');
     return { to: 'end' };
   }
 
-  async #fetch(work: HistoryWork, signal: AbortSignal): Promise<Buffer> {
+  /** `isOther`: who has the key made it, and it is not what was announced. It is all there will be, so it is kept, and marked. */
+  async #fetch(work: HistoryWork, signal: AbortSignal): Promise<{ readonly bytes: Buffer; readonly isOther: boolean }> {
     const { host, mostBytes } = this.#parts;
-    const place = placeOf(notificationOf(work));
+    const place = placeOf(notificationOf(work), Boolean(work.appState));
     if (place === null) throw unreadable();
-    if (place.inline !== null) return Buffer.from(place.inline);
+    if (place.inline !== null) return { bytes: Buffer.from(place.inline), isOther: false };
+    let isOther = false;
+    const onOtherHash = (): void => {
+      isOther = true;
+    };
     const chunks = await Array.fromAsync(
-      decrypted(host.fetch(place.path, mostBytes, signal), place.seal, { mostBytes }),
+      decrypted(host.fetch(place.path, mostBytes, signal), place.seal, { mostBytes, onOtherHash }),
     );
-    return Buffer.concat(chunks);
+    return { bytes: Buffer.concat(chunks), isOther };
+  }
+
+  #otherThanAnnounced(lane: AccountLane, work: HistoryWork): Capture {
+    return gapCapture(lane.account, lane.nowMs, {
+      cause: 'attachment-mismatch',
+      scope: 'account',
+      state: 'final',
+      native: historyNative(work),
+      detail: 'kept with other hashes',
+    });
   }
 
   /** Null if it cannot be inflated, or only to more than anybody may hold in memory. */
@@ -94,10 +124,10 @@ export class HistorySteps implements Steps<HistoryWork> {
   }
 
   /** In slices, in order; the last one carries the end of the work. */
-  async #read(lane: AccountLane, learnt: Iterable<Told>, end: readonly SessionChange[], fence: Fence): Promise<void> {
+  async #read(lane: AccountLane, learnt: Iterable<Told>, end: End, fence: Fence): Promise<void> {
     let slice: Told[] = [];
     let bytes = 0;
-    const flush = async (last: readonly SessionChange[]): Promise<void> => {
+    const flush = async (last: End): Promise<void> => {
       await this.#deliver(lane, slice, last, fence);
       slice = [];
       bytes = 0;
@@ -105,25 +135,20 @@ export class HistorySteps implements Steps<HistoryWork> {
     for (const one of learnt) {
       slice.push(one);
       bytes += one.captures.reduce((sum, { raw }) => sum + raw.length, 0);
-      if (slice.length >= SLICE_CAPTURES || bytes >= SLICE_BYTES) await flush([]);
+      if (slice.length >= SLICE_CAPTURES || bytes >= SLICE_BYTES) await flush(NOT_YET);
     }
     await flush(end);
   }
 
-  async #deliver(
-    lane: AccountLane,
-    slice: readonly Told[],
-    last: readonly SessionChange[],
-    fence: Fence,
-  ): Promise<void> {
-    const captures = slice.flatMap((one) => one.captures);
-    const session = [...slice.flatMap((one) => one.session), ...last];
+  async #deliver(lane: AccountLane, slice: readonly Told[], last: End, fence: Fence): Promise<void> {
+    const captures = [...slice.flatMap((one) => one.captures), ...last.captures];
+    const session = [...slice.flatMap((one) => one.session), ...last.session];
     try {
       await lane.deliver(captures, session, fence);
     } catch (error) {
       if (!isFailure(error, 'refuse')) throw error;
       await this.#deliverSingly(lane, slice, error.code, fence);
-      await lane.deliver([], last, fence);
+      await lane.deliver(last.captures, last.session, fence);
     }
     for (const one of slice) one.onDurable();
     const pairs = slice.flatMap((one) => one.pairs);

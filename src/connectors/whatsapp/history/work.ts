@@ -15,8 +15,10 @@ import { decodeState, encodeState } from '../state.ts';
 export interface HistoryWork {
   readonly name: string;
   readonly phase: 'pending' | 'lost';
-  /** Base64 of the `HistorySyncNotification`. */
+  /** Base64 of the {@link HistorySource.notification}. */
   readonly notification: string;
+  /** Set where the part is no history but app state. */
+  readonly appState: NonNullable<HistorySource['appState']> | null;
   readonly addedMs: number;
   readonly sinceMs: number;
 }
@@ -27,14 +29,15 @@ export type HistoryPlace =
   | { readonly inline: null; readonly path: string; readonly seal: BlobSeal };
 
 /** The blob by its content, not by its announcement: a phone that announces it twice sends one history. */
-export function historyWork({ notification }: HistorySource, nowMs: number): HistoryWork {
-  const place = placeOf(notification);
+export function historyWork({ notification, appState }: HistorySource, nowMs: number): HistoryWork {
+  const place = placeOf(notification, appState !== undefined);
   const identity = place?.inline === null ? (place.seal.fileEncSha256 ?? notification) : notification;
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, 32);
   return {
     name: `history/${hash}`,
     phase: 'pending',
     notification: Buffer.from(notification).toString('base64'),
+    appState: appState ?? null,
     addedMs: nowMs,
     sinceMs: nowMs,
   };
@@ -45,18 +48,13 @@ export function notificationOf({ notification }: HistoryWork): Uint8Array {
 }
 
 /** Null for an announcement that tells no place. */
-export function placeOf(notification: Uint8Array): HistoryPlace | null {
-  const {
-    initialHistBootstrapInlinePayload: inline,
-    directPath,
-    mediaKey,
-    fileSha256,
-    fileEncSha256,
-  } = decode(notification);
+export function placeOf(notification: Uint8Array, isAppState: boolean): HistoryPlace | null {
+  const fields = isAppState ? decodeReference(notification) : decode(notification);
+  const { initialHistBootstrapInlinePayload: inline, directPath, mediaKey, fileSha256, fileEncSha256 } = fields;
   if (inline && inline.length > 0) return { inline };
   if (!directPath || !mediaKey || mediaKey.length === 0) return null;
   const seal = {
-    type: 'history',
+    type: isAppState ? 'app-state' : 'history',
     mediaKey,
     fileSha256: fileSha256 ?? null,
     fileEncSha256: fileEncSha256 ?? null,
@@ -80,6 +78,20 @@ export function decodeHistoryWork(bytes: Uint8Array | null): HistoryWork | null 
 function decode(notification: Uint8Array): proto.Message.IHistorySyncNotification {
   try {
     return proto.Message.HistorySyncNotification.decode(notification);
+  } catch {
+    return {};
+  }
+}
+
+function decodeReference(reference: Uint8Array): proto.Message.IHistorySyncNotification {
+  try {
+    const { directPath, mediaKey, fileSha256, fileEncSha256 } = proto.ExternalBlobReference.decode(reference);
+    return {
+      directPath: directPath ?? null,
+      mediaKey: mediaKey ?? null,
+      fileSha256: fileSha256 ?? null,
+      fileEncSha256: fileEncSha256 ?? null,
+    };
   } catch {
     return {};
   }

@@ -2,8 +2,8 @@
 import { hkdfSync } from 'node:crypto';
 import type { MediaType } from '../normalise/input.ts';
 
-/** What a key is expanded for: the files of messages, and the blobs with history. */
-export type BlobType = MediaType | 'history';
+/** What a key is expanded for: the files of messages, and the blobs with history and app state. */
+export type BlobType = MediaType | 'history' | 'app-state';
 
 const PURPOSES: Readonly<Record<BlobType, string>> = {
   image: 'Image',
@@ -17,6 +17,7 @@ const PURPOSES: Readonly<Record<BlobType, string>> = {
   'thumbnail-link': 'Link Thumbnail',
   'sticker-pack-thumbnail': 'Sticker Pack Thumbnail',
   history: 'History',
+  'app-state': 'App State',
 };
 
 export interface BlobKeys {

@@ -47,7 +47,8 @@ export class MediaQueue implements FollowUp {
   }
 
   plan(lane: AccountLane, found: Understood): readonly SessionChange[] {
-    return this.#fresh(lane, found).map((work) => ({ name: work.name, value: encodeWork(work) }));
+    const works = [...this.#fresh(lane, found), ...this.#answered(lane, found)];
+    return works.map((work) => ({ name: work.name, value: encodeWork(work) }));
   }
 
   begin(lane: AccountLane, found: Understood): void {
@@ -56,9 +57,8 @@ export class MediaQueue implements FollowUp {
       const work = decodeWork(lane.sink.session(name));
       if (work !== null) this.#add(lane, work);
     }
-    // Only what is not a message may be an answer, and only if something was asked: most captures are messages.
-    const answer = found.ref === null && this.#queue.size > 0 ? reuploadAnswerIn(found) : null;
-    if (answer !== null) this.#answered(lane, answer);
+    const answer = this.#answerIn(found);
+    if (answer !== null) this.#goOn(lane, answer);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -81,18 +81,31 @@ export class MediaQueue implements FollowUp {
     return works.filter(({ name, native }) => !lane.sink.has(native) && lane.sink.session(name) === null);
   }
 
-  /**
-   * The answer changes memory only. Should the process end before the file is there, the phone is asked again; the acknowledgement of the
-   * answer does not wait for it.
-   */
-  #answered(lane: AccountLane, answer: StanzaNode): void {
+  /** Only what is not a message may be an answer, and only if something was asked: most captures are messages. */
+  #answerIn(found: Understood): StanzaNode | null {
+    return found.ref === null && this.#ofMessage.size > 0 ? reuploadAnswerIn(found) : null;
+  }
+
+  /** Files of which the answer tells something: durable with it, so that a crash does not make the phone be asked again. */
+  #answered(lane: AccountLane, found: Understood): MediaWork[] {
+    const answer = this.#answerIn(found);
+    if (answer === null) return [];
+    return [...(this.#ofMessage.get(messageKey(lane, answer.attrs['id'] ?? '')) ?? [])].flatMap((name) => {
+      const work = decodeWork(lane.sink.session(name));
+      return (work?.phase === 'asked' ? afterAnswer(work, answer) : null) ?? [];
+    });
+  }
+
+  /** The answer is durable: the files it told of are fetched now. One that is being asked for goes on from there, not from before. */
+  #goOn(lane: AccountLane, answer: StanzaNode): void {
     const key = messageKey(lane, answer.attrs['id'] ?? '');
     const names = this.#ofMessage.get(key) ?? new Set<string>();
     for (const name of names) {
       const work = decodeWork(lane.sink.session(name));
-      const next = work?.phase === 'asked' ? afterAnswer(work, answer) : null;
+      // The step that asked may have stored that it did after the answer was.
+      const next = work?.phase === 'asked' ? afterAnswer(work, answer) : work;
       if (next !== null) this.#queue.replace(lane, next);
-      if (next !== null || work?.phase !== 'asked') names.delete(name);
+      if (next !== null || work === null) names.delete(name);
     }
     if (names.size === 0) this.#ofMessage.delete(key);
   }

@@ -3,7 +3,8 @@ import { createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import { normaliseMutation } from './app-state.ts';
 import { childOf, childrenOf, nowhere, understood, unknown } from './frame.ts';
-import type { AppStateKeys, AppStateRecords, Context, StanzaNode, Understood } from './input.ts';
+import type { AppStateKeys, AppStateRecords, Context, HistorySource, StanzaNode, Understood } from './input.ts';
+import { integer } from './plain.ts';
 import { encodeRaw } from './raw.ts';
 import { subMessage } from './wire.ts';
 
@@ -17,6 +18,7 @@ interface PatchKeys {
   readonly index: Buffer;
   readonly encryption: Buffer;
   readonly mac: Buffer;
+  readonly patch: Buffer;
 }
 
 /**
@@ -37,7 +39,10 @@ export function normaliseAppState(node: StanzaNode, keys: AppStateKeys, context:
         if (!(content instanceof Uint8Array)) return [];
         const found = records(name, content, keys, context, (bytes) => proto.SyncdPatch.decode(bytes).mutations);
         const external = subMessage(content, EXTERNAL);
-        return external === null ? found : [...found, elsewhere(name, 'mutations', external, context)];
+        if (external !== null) return [...found, elsewhere(name, 'mutations', external, context)];
+        return isWhole(name, content, collection, keys)
+          ? found
+          : [...found, opaque(name, content, 'not whole', context)];
       }),
     ];
   });
@@ -76,11 +81,34 @@ function records(
 }
 
 /** What lies on the media host: the record has the reference, with the key that opens it. */
-function elsewhere(collection: string, sort: string, bytes: Uint8Array, context: Context): Understood {
+function elsewhere(collection: string, sort: AppStateRecords['sort'], bytes: Uint8Array, context: Context): Understood {
   const facts = { collection, sort };
   const raw = encodeRaw({ origin: 'mutation', facts, stanza: null, parts: [{ is: 'app-state-reference', bytes }] });
   const what = `app-state ${sort} ${collection}`;
-  return understood(nowhere(context, raw), { body: { kind: 'sync', what } });
+  const history: HistorySource = { notification: bytes, syncType: 0, chunk: null, appState: { collection, sort } };
+  return understood(nowhere(context, raw), { body: { kind: 'sync', what }, history });
+}
+
+/**
+ * Whether the patch holds what the phone put into it, all of it and in its order: each mutation says by itself only that the phone made
+ * it. True where nothing tells otherwise: a key that is not there, a patch that does not decode.
+ */
+function isWhole(name: string, bytes: Uint8Array, collection: StanzaNode, keys: AppStateKeys): boolean {
+  try {
+    const { keyId, mutations, snapshotMac, patchMac, version } = proto.SyncdPatch.decode(bytes);
+    const data = keys(Buffer.from(keyId?.id ?? []).toString('base64'));
+    if (data === null || mutations.length === 0) return true;
+    const number = integer(version?.version) ?? Number(collection.attrs['version'] ?? 0) + 1;
+    const mac = createHmac('sha256', patchKeys(data).patch).update(snapshotMac ?? '');
+    for (const { record } of mutations) mac.update((record?.value?.blob ?? new Uint8Array()).subarray(-MAC_BYTES));
+    return mac
+      .update(wide(number))
+      .update(name)
+      .digest()
+      .equals(patchMac ?? new Uint8Array());
+  } catch {
+    return true;
+  }
 }
 
 /** Sealed as it is; it can be opened later by who has the key. */
@@ -126,7 +154,18 @@ function openMutation({ operation, record }: proto.ISyncdMutation, keys: AppStat
 
 function patchKeys(data: Uint8Array): PatchKeys {
   const all = Buffer.from(hkdfSync('sha256', data, '', 'WhatsApp Mutation Keys', 160));
-  return { index: all.subarray(0, 32), encryption: all.subarray(32, 64), mac: all.subarray(64, 96) };
+  return {
+    index: all.subarray(0, 32),
+    encryption: all.subarray(32, 64),
+    mac: all.subarray(64, 96),
+    patch: all.subarray(128),
+  };
+}
+
+function wide(number: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(number));
+  return bytes;
 }
 
 /** HMAC-SHA512, cut to 32 bytes, over operation, key id, ciphertext, and the length of the first two as 64 bits. */

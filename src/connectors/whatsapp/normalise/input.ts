@@ -96,7 +96,7 @@ export interface Understood {
   readonly memory: readonly Memory[];
   /** Pairs of addresses that this told. */
   readonly pairs: readonly AddressPair[];
-  /** A history blob that this message announces. */
+  /** A blob of history or app state that this announces. */
   readonly history: HistorySource | null;
 }
 
@@ -140,8 +140,10 @@ export type MediaType =
   | 'sticker-pack-thumbnail';
 
 export interface HistorySource {
-  /** `HistorySyncNotification` as it came. Holds key and path of the blob, or the blob itself. */
+  /** `HistorySyncNotification` as it came, or `ExternalBlobReference` for app state. Holds key and path of the blob, or the blob itself. */
   readonly notification: Uint8Array;
+  /** Set where the blob is no history but app state. */
+  readonly appState?: Pick<AppStateRecords, 'collection' | 'sort'>;
   readonly syncType: number;
   readonly chunk: number | null;
 }

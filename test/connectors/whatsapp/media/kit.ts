@@ -62,6 +62,8 @@ export class MediaKit {
   readonly late: boolean[] = [];
   /** Questions to the phone. */
   readonly asked: StanzaNode[] = [];
+  /** The process dies when an answer of the phone is durable, before anything follows from it. */
+  diesAtAnswer = false;
   #client: StockClient | null = null;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -113,9 +115,18 @@ export class MediaKit {
     });
     await client.opened();
     client.socket.ws.on('CB:notification,type:mediaretry', (node: StanzaNode) => {
-      for (const found of normaliseStanza({ node }, CONTEXT)) this.queue.begin(this.lane, found);
+      void this.#answered(normaliseStanza({ node }, CONTEXT));
     });
     this.#client = client;
+  }
+
+  /** As the connector does it: what the answer tells is durable with it. */
+  async #answered(all: readonly Understood[]): Promise<void> {
+    for (const found of all) {
+      await this.sink.deliver([], this.queue.plan(this.lane, found));
+      if (this.diesAtAnswer) this.#stop.abort();
+      else this.queue.begin(this.lane, found);
+    }
   }
 
   async #send(node: StanzaNode): Promise<boolean> {

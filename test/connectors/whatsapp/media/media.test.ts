@@ -156,6 +156,23 @@ describe('a file that is not what it should be', () => {
 });
 
 describe('a file that is gone', () => {
+  it('is fetched from where the phone uploaded it although the process died on the answer, and not asked for again', async () => {
+    const kit = await MediaKit.start();
+    const { emulator, sink } = kit;
+    kit.diesAtAnswer = true;
+    await kit.connect();
+    const media = await emulator.putMedia({ kind: 'image', bytes });
+    await emulator.setMediaFault(media.directPath, { fault: 'status', status: 410 });
+    await kit.capture(media);
+    await eventually(() => kit.asked.length).toBe(1);
+    await eventually(() => kit.phases).toEqual(['pending']);
+    await kit.stop();
+    // Offline: nobody can be asked.
+    const next = await MediaKit.start({ emulator, sink });
+    await eventually(() => sink.media.map((one) => Buffer.from(one.bytes))).toEqual([Buffer.from(bytes)]);
+    expect(next.asked).toEqual([]);
+  });
+
   it.each([404, 403, 410])('with %i is asked of the phone, and archived from its new place', async (status) => {
     const kit = await MediaKit.start();
     await kit.connect();
