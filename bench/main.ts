@@ -7,7 +7,17 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Figure, tableOf, type Told } from './figures.ts';
 
-const BENCHES = ['seal', 'spool', 'queue', 'pipeline', 'verify', 'search', 'whatsapp', 's3-requests'] as const;
+const BENCHES = [
+  'seal',
+  'spool',
+  'queue',
+  'pipeline',
+  'verify',
+  'search',
+  'whatsapp',
+  's3-requests',
+  'witness',
+] as const;
 
 interface Ran {
   readonly bench: string;

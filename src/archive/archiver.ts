@@ -70,6 +70,8 @@ export interface ArchiverEvents {
   readBack(leaves: number): void;
   /** Locks of earlier records are being lengthened to a schedule that was. */
   retention?(progress: RetentionProgress): void;
+  /** Somebody must act: a witness is away for long, or knows another log. `count`: hours, or leaves. */
+  alarm?(reason: 'witness-away' | 'witness-conflict', count: number): void;
   trouble(what: 'job' | 'reply' | 'receipt' | 'read-back' | 'retention' | Round['name'], code: string): void;
 }
 

@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
+import { archive, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
 import { settingWords } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
@@ -45,38 +46,6 @@ const keys = z
     deployment: path.optional().describe('Makes pseudonyms and tags; the same on all connectors. Connector only.'),
   })
   .describe('Files with private keys, mode 0600, made by `holdfast keygen`. Each role is given its own only.');
-
-const s3 = z
-  .strictObject({
-    endpoint: z.url().optional().describe('Leave out for AWS.'),
-    region: z.string().min(1).default('us-east-1').describe('Region of the bucket; part of every signature.'),
-    pathStyle: z.boolean().default(false).describe('True for most S3 servers other than AWS.'),
-    credentials: path.describe('File with two or three lines: access key id, secret access key, session token.'),
-    ca: path.optional().describe('PEM of the authorities to trust instead of the system’s.'),
-    maxRetainDays: z.int().min(1).max(36_500).default(4000).describe('No lock ever goes further than this.'),
-  })
-  .describe('How to reach the bucket of an `s3://` archive.');
-
-const archive = z
-  .strictObject({
-    url: z
-      .string()
-      .regex(/^(?:file:\/\/\/|s3:\/\/[a-z0-9][a-z0-9.-]+)/, 'expected file:///directory or s3://bucket/prefix')
-      .describe('Where the archive lives.'),
-    s3: s3.optional(),
-    flushBytes: byteSize.prefault('4MiB').describe('A segment is written when this much waits.'),
-    flushAfter: duration.prefault('5s').describe('… or after this long.'),
-    headsEvery: duration.prefault('1d').describe('How often the heads of all streams are sealed into the log.'),
-    readBackAfter: duration
-      .prefault('1h')
-      .describe('How long after writing a pack is read again, before spools may prune.'),
-    tilesEvery: duration
-      .prefault('1h')
-      .describe(
-        'How often the log is published as C2SP tiles, if it has grown; and once more when the archiver stops.',
-      ),
-  })
-  .describe('The archive.');
 
 const redis = z
   .strictObject({
@@ -151,6 +120,10 @@ export const configSchema = z.strictObject({
   manifest: path.describe('The signed key manifest.'),
   keys: keys.default({}),
   archive: archive,
+  witnesses: z
+    .array(witness)
+    .default([])
+    .describe('C2SP witnesses that the archiver asks to cosign its checkpoints. Archiver only.'),
   redis: redis.optional(),
   spool: spool.optional(),
   connector: z

@@ -90,6 +90,15 @@ export class Events {
     this.#log.write('info', 'index.grown', { size, records });
   }
 
+  cosigned(size: number): void {
+    this.#log.write('info', 'checkpoint.cosigned', { size });
+  }
+
+  cosigningRefused(status: number, reason: string): void {
+    const level = status === 403 || status === 422 ? 'error' : 'warn';
+    this.#log.write(level, 'checkpoint.refused', { status, reason: code(reason) });
+  }
+
   unscheduledClass(count: number): void {
     this.#log.write('error', 'retention.unscheduled', { count });
   }

@@ -179,6 +179,13 @@ export const FAILURES = {
   'matters/not-found': 'refuse',
   'matters/target': 'refuse',
 
+  'witness/answer': 'retry',
+  'witness/commit': 'fatal',
+  'witness/conflict': 'retry',
+  'witness/database': 'fatal',
+  'witness/listen': 'fatal',
+  'witness/unreachable': 'retry',
+
   'search/archive-unread': 'retry',
   'search/busy': 'retry',
   'search/foreign-archive': 'refuse',

@@ -5,9 +5,11 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import type { S3Settings } from '../main/stores.ts';
+import { keepState, readState } from '../main/auditor-state.ts';
 import { readTrust } from '../main/trusted.ts';
 import { VERSION } from '../main/version.ts';
 import { renderHtml } from '../verify/render-html.ts';
+import { parsePolicy } from '../record/policy.ts';
 import { renderJson, renderText } from '../verify/render.ts';
 import type { Report } from '../verify/report.ts';
 import { verifyArchive } from '../verify/verify.ts';
@@ -17,6 +19,8 @@ import { ProgressLine } from './progress.ts';
 interface VerifyCliOptions {
   readonly trust: string;
   readonly since?: string;
+  readonly state?: string;
+  readonly policy?: string;
   readonly payloads: boolean;
   readonly integrityOnly: boolean;
   readonly workers?: number;
@@ -41,6 +45,11 @@ export function registerVerify(program: Command): void {
       '--since <checkpoint>',
       'file with a signed checkpoint from an earlier visit: the log must have grown from it',
     )
+    .option(
+      '--state <file>',
+      'keeps the checkpoint of this visit for the next one, which proves that the log only grew',
+    )
+    .option('--policy <file>', 'C2SP policy: which witnesses must have cosigned the log')
     .option('--no-payloads', 'do not read packs and objects: existence and size only')
     .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
     .option('--workers <n>', 'threads; default: one per core', workersOf)
@@ -70,14 +79,20 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
   const { openReader } = await import('../main/readers.ts');
   await using opened = await openReader(url, s3Settings(options));
   const progress = new ProgressLine();
+  const seen = options.state === undefined ? null : readState(options.state);
   const report = await verifyArchive(opened.reader, trust, {
+    ...(seen === null ? {} : { seen }),
+    ...(options.policy === undefined ? {} : { policy: parsePolicy(readNamed(options.policy, 'a policy file')) }),
     payloads: options.payloads,
     integrityOnly: options.integrityOnly,
-    ...(options.since === undefined ? {} : { since: readCheckpoint(options.since) }),
+    ...(options.since === undefined ? {} : { since: readNamed(options.since, 'a file with a signed checkpoint') }),
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     onProgress: (at) => progress.show(at),
   });
   progress.clear();
+  if (options.state !== undefined && !(await keepState(options.state, opened.reader, trust, report))) {
+    process.stderr.write(`${options.state} not changed: it keeps what was checked without a finding\n`);
+  }
   if (options.report !== undefined) writeReport(options.report, report, url);
   const [headline = '', ...rest] = renderText(report).split('\n');
   process.stdout.write(
@@ -112,12 +127,12 @@ function s3Settings({ credentials, endpoint, region, pathStyle, ca }: VerifyCliO
   };
 }
 
-function readCheckpoint(file: string): string {
+function readNamed(file: string, expected: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new Failure('config/missing', {
-      expected: 'a file with a signed checkpoint',
+      expected,
       got: codeOf(cause),
       where: file,
       cause,

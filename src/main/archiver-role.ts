@@ -4,13 +4,16 @@ import type { Round } from '../archive/rounds.ts';
 import type { Schedule } from '../archive/schedule.ts';
 import type { ArchiveStore } from '../archive/store.ts';
 import { TilePublisher } from '../archive/tile-publisher.ts';
+import { WitnessRound } from '../archive/witness-round.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { Failure } from '../base/failure.ts';
 import type { Running } from '../base/run.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import type { Downlink } from '../queue/link.ts';
-import { signingKeyOf } from '../record/key.ts';
+import { cosignerKey } from '../record/cosignature.ts';
+import { parseSigningKeyText, signingKeyOf } from '../record/key.ts';
+import type { NoteKey } from '../record/note.ts';
 import { assertNamed, type Trusted } from './trusted.ts';
 
 export interface ArchiverRole {
@@ -31,6 +34,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
   const [log, archiver] = [readSigningKey(logPath), readSigningKey(archiverPath)];
   assertLogKey(trusted, signingKeyOf(log).id, logPath);
   assertNamed(trusted.manifest, 'archiver', archiver, archiverPath);
+  const told = archiverEvents(events);
   const { flushBytes, flushAfter, headsEvery, readBackAfter } = config.archive;
   return Archiver.start({
     store,
@@ -45,9 +49,9 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
     headsEveryMs: headsEvery,
     readBackAfterMs: readBackAfter,
-    rounds: (log) => roundsOf(config, log),
+    rounds: (archived) => roundsOf(config, trusted, archived, told),
     clock: Date.now,
-    events: archiverEvents(events),
+    events: told,
     onFatal: running.fatal,
   });
 }
@@ -61,15 +65,32 @@ function assertLogKey({ trust }: Trusted, id: string, where: string): void {
   });
 }
 
-function roundsOf({ archive }: Config, { store, origin }: ArchivedLog): Round[] {
-  const tiles = new TilePublisher({ store, origin });
+function roundsOf({ archive, witnesses }: Config, trusted: Trusted, log: ArchivedLog, events: ArchiverEvents): Round[] {
+  const tiles = new TilePublisher(log);
   return [
     {
       name: 'tiles',
       everyMs: archive.tilesEvery,
-      run: async (log, signal) => void (await tiles.publish(log, signal)),
+      run: async (now, signal) => void (await tiles.publish(now, signal)),
     },
+    ...witnesses.map(({ name, url }) => {
+      const { witnessEvery: everyMs, witnessAlarmAfter: alarmAfterMs } = archive;
+      const address = { url, key: witnessKeyOf(trusted, name) };
+      return new WitnessRound({ log, address, everyMs, alarmAfterMs, clock: Date.now, events });
+    }),
   ];
+}
+
+/** The root says whose word counts; the config says only where to ask. */
+function witnessKeyOf({ manifest }: Trusted, name: string): NoteKey {
+  const signer = manifest.signers.find((candidate) => candidate.role === 'witness' && candidate.name === name);
+  if (signer !== undefined) return cosignerKey(name, parseSigningKeyText(signer.pub));
+  throw new Failure('config/key-unknown', {
+    expected: 'a witness that the manifest names',
+    got: 'another name',
+    where: `witnesses: ${name}`,
+    fix: 'have the root sign a manifest with its key (`holdfast manifest --add witness:NAME=FILE.pub`)',
+  });
 }
 
 export function schedulesOf(config: Config): Schedule[] {
@@ -81,6 +102,7 @@ function archiverEvents(events: Events): ArchiverEvents {
     recovered: (size, segments) => events.logRecovered(size, segments),
     committed: ({ first, records, puts }, size) => events.segmentWritten(first, records, size, puts),
     refused: (code) => events.batchRefused('archiver', code),
+    alarm: (reason, count) => events.alarm(null, reason, count),
     unscheduledClass: (count) => events.unscheduledClass(count),
     readBack: (leaves) => events.readBack(leaves),
     trouble: (what, code) => events.trouble(what, code),

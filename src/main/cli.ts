@@ -13,12 +13,14 @@ import { registerLink } from '../cli/link.ts';
 import { registerManifest } from '../cli/manifest.ts';
 import { registerMatter } from '../cli/matter.ts';
 import { explain } from '../cli/output.ts';
+import { registerPolicy } from '../cli/policy.ts';
 import { registerRead } from '../cli/read.ts';
 import { registerSearch } from '../cli/search.ts';
 import { registerShow } from '../cli/show.ts';
 import { registerTiles } from '../cli/tiles.ts';
 import { registerUp } from '../cli/up.ts';
 import { registerVerify } from '../cli/verify.ts';
+import { registerWitness } from '../cli/witness.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_FAILED = 2;
@@ -39,6 +41,7 @@ registerConnect(program);
 registerArchive(program);
 registerLink(program);
 registerAccounts(program);
+registerPolicy(program);
 registerRead(program);
 registerSearch(program);
 registerShow(program);
@@ -47,6 +50,7 @@ registerDirectory(program);
 registerMatter(program);
 registerTiles(program);
 registerVerify(program);
+registerWitness(program);
 
 try {
   await program.parseAsync();

@@ -36,10 +36,15 @@ function signedMessage(text: string, seconds: number): string {
 
 /** The signature line of a witness under a checkpoint's text, with its line end. `seconds` is above 0. */
 export function cosign(text: string, name: string, privateKey: KeyObject, seconds: number): string {
+  return cosignAs(cosignerKey(name, signingKeyOf(privateKey)), text, privateKey, seconds);
+}
+
+/** The same for who signs often: the public half of the key is made once. */
+export function cosignAs(key: NoteKey, text: string, privateKey: KeyObject, seconds: number): string {
   const timestamp = Buffer.alloc(TIMESTAMP_BYTES);
   timestamp.writeBigUInt64BE(BigInt(seconds));
   const signature = signBytes(privateKey, signedMessage(text, seconds));
-  return signatureLine(cosignerKey(name, signingKeyOf(privateKey)), Buffer.concat([timestamp, signature]));
+  return signatureLine(key, Buffer.concat([timestamp, signature]));
 }
 
 /**

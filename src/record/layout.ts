@@ -43,6 +43,27 @@ export function checkpointKey(origin: string): string {
   return `${logPrefix(origin)}checkpoint`;
 }
 
+const NAME_DIGITS = 16;
+
+/** Checkpoints with a witness's cosignature, each named by its size and the beginning of its SHA-256. */
+export function witnessPrefix(origin: string): string {
+  return `${logPrefix(origin)}witness/`;
+}
+
+/** `hash`: SHA-256 of the object, hex. */
+export function witnessKey(origin: string, size: number, hash: string): string {
+  return `${witnessPrefix(origin)}${fixedWidth(size)}-${hash.slice(0, NAME_DIGITS)}`;
+}
+
+/** Time stamps of checkpoints, named in the same way. */
+export function timeStampPrefix(origin: string): string {
+  return `${logPrefix(origin)}tsa/`;
+}
+
+export function timeStampKey(origin: string, size: number, hash: string): string {
+  return `${timeStampPrefix(origin)}${fixedWidth(size)}-${hash.slice(0, NAME_DIGITS)}`;
+}
+
 /** Tiles and entry bundles; a tile's own path (`tilePath`) comes behind the log's prefix. */
 export function tilePrefix(origin: string): string {
   return `${logPrefix(origin)}tile/`;

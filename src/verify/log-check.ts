@@ -52,6 +52,7 @@ export class LogCheck {
   readonly officers: OfficerBook;
   readonly #epochs: EpochBook;
   readonly #window: IdWindow;
+  readonly #times = new Map<number, string>();
   readonly counts: Partial<Record<EntryType, number>> = {};
   segments = 0;
   /** Time of the newest segment: the store's own clock. */
@@ -136,7 +137,13 @@ export class LogCheck {
     return { streams: this.streams.states(), docs: this.keys.documents, rules, isWhole };
   }
 
-  #judgeTime({ first, tail }: SegmentSummary): string {
+  /** Time of the segment with this leaf, if somebody asked about the size of the log there. */
+  timeAt(leaf: number): string | null {
+    return this.#times.get(leaf) ?? null;
+  }
+
+  #judgeTime({ first, end, tail }: SegmentSummary): string {
+    for (const size of this.tree.wantedBetween(first - 1, end)) this.#times.set(size, tail.at);
     const where = { leaf: first, key: segmentKey(this.#p.trust.origin, first) };
     judgeClock(this.#p.findings, where, this.at, tail.at);
     if (tail.at > this.at) this.at = tail.at;

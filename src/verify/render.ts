@@ -42,6 +42,8 @@ function facts(report: Report): string[] {
     `payloads   ${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     `store      ${store.words}`,
   ];
+  const watched = shownWitnesses(report);
+  if (watched !== null) lines.push(`witnesses  ${watched}`);
   if (report.tiles.size > 0) {
     lines.push(
       `tiles      ${report.tiles.compared} of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
@@ -51,6 +53,17 @@ function facts(report: Report): string[] {
     lines.push('keys       evaluation: one machine made all keys, so this proves nothing about who holds them');
   }
   return lines;
+}
+
+function shownWitnesses({ witnesses: { size, at, by, quorum } }: Report): string | null {
+  const words = {
+    met: ', as the policy asks',
+    none: '; the policy asks for none',
+    missing: '',
+    'no policy': '; no policy given',
+  };
+  if (size > 0) return `${size} leaves cosigned by ${by.join(', ')}, ${at}${words[quorum]}`;
+  return quorum === 'missing' ? 'none that the policy asks for' : null;
 }
 
 function shownCode({ code, meaning, count, first }: FoundCode): string[] {

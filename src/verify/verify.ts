@@ -4,6 +4,7 @@ import type { Checkpoint } from '../record/checkpoint.ts';
 import { logPrefix } from '../record/layout.ts';
 import { isOrigin } from '../record/origin.ts';
 import type { Trust } from '../record/trust.ts';
+import { Attestations, type AttestationOptions } from './attestations.ts';
 import {
   judgePublished,
   judgeSince,
@@ -25,9 +26,10 @@ import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
 import { listTiles, noteMissingTiles, TileCheck, type StoredTiles } from './tiles.ts';
 import { LogTree } from './tree.ts';
+import { NO_WITNESSES } from './witnesses.ts';
 import { rereadForClaims, walkSegments, type WalkParts } from './walk.ts';
 
-export interface VerifyOptions {
+export interface VerifyOptions extends AttestationOptions {
   /** False: packs and objects by listing alone, no bytes of them. Default true. */
   readonly payloads?: boolean;
   /** A signed checkpoint that the caller got earlier: the log must have grown from it, and is read from there. */
@@ -52,13 +54,20 @@ export async function verifyArchive(reader: ArchiveReader, trust: Trust, options
     const since = run.openSince();
     const published = await readPublished(reader, trust.log, run.findings);
     const tiles = await listTiles(reader, trust, run.findings);
+    const attestations = await Attestations.read({ reader, trust, options, findings: run.findings });
     const stored = await surveyStore(reader, trust.origin, run.findings);
     if (!(await run.canRead(stored, since))) return;
-    await using work = run.begin(stored, tiles, [published.checkpoint, tiles.checkpoint, since]);
+    await using work = run.begin(stored, tiles, [
+      published.checkpoint,
+      since,
+      tiles.checkpoint,
+      ...attestations.checkpoints,
+    ]);
     const start = await chooseStart(work, work.check, since);
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
     await run.judgeEnd(work, { start, hasEnd, published, since });
+    await run.judgeAttestations(work, attestations, hasEnd);
   });
   return run.report();
 }
@@ -93,6 +102,7 @@ class Run {
   readonly findings = new Findings();
   #work: Work | null = null;
   #start = 0;
+  #attestations: Attestations | null = null;
 
   constructor(reader: ArchiveReader, trust: Trust, options: VerifyOptions) {
     this.#reader = reader;
@@ -186,6 +196,11 @@ class Run {
     this.#judgeStore(check);
   }
 
+  async judgeAttestations({ check }: Work, attestations: Attestations, hasEnd: boolean): Promise<void> {
+    this.#attestations = attestations;
+    await attestations.judge(check, hasEnd);
+  }
+
   #judgeStore(check: LogCheck): void {
     const { store } = check.rules;
     const { locks, versions } = this.#reader.abilities;
@@ -213,6 +228,7 @@ class Run {
       root: work?.tree.root() ?? '',
       at: check?.at ?? '',
       store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
+      witnesses: this.#attestations?.witnesses ?? NO_WITNESSES,
       tiles: { size: work?.tiles.size ?? 0, compared: work?.tiles.count ?? 0 },
       evaluation: check?.keys.isEvaluation ?? false,
       payloads,

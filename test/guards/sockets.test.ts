@@ -11,15 +11,16 @@ import type { Daemon } from '../support/e2e-process.ts';
 import { read, treeFiles } from './files.ts';
 
 const WEBHOOK = 'src/connectors/signal/intakes/webhook.ts';
+const WITNESS = 'src/witness/server.ts';
 const sources = treeFiles().filter((file) => /^src\/.*\.ts$/.test(file));
 const filesWith = (pattern: RegExp): string[] => sources.filter((file) => pattern.test(read(file)));
 
 describe('the code', () => {
-  it('makes one server: the webhook of Signal', () => {
-    expect(filesWith(/from 'fastify'/)).toEqual([WEBHOOK]);
+  it('makes two servers: the webhook of Signal, and the witness, which is a program of its own', () => {
+    expect(filesWith(/from 'fastify'/)).toEqual([WEBHOOK, WITNESS]);
     const servers = /\bcreate(?:Secure)?Server\b|\bcreateSocket\b|\bnew (?:[A-Za-z]+\.)?(?:WebSocket)?Server\(/;
     expect(filesWith(servers)).toEqual([]);
-    expect(filesWith(/\.listen\(\s*(?:\{|\d|port\b)/)).toEqual([WEBHOOK]);
+    expect(filesWith(/\.listen\(\s*(?:\{|\d|port\b)/)).toEqual([WEBHOOK, WITNESS]);
   });
 
   it('uses no module of Node that opens a debugger, a console or a port by itself', () => {
