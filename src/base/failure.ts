@@ -186,6 +186,10 @@ export const FAILURES = {
   'witness/listen': 'fatal',
   'witness/unreachable': 'retry',
 
+  'prove/not-a-bundle': 'refuse',
+  'prove/not-found': 'refuse',
+  'prove/not-opened': 'refuse',
+
   'search/archive-unread': 'retry',
   'search/busy': 'retry',
   'search/foreign-archive': 'refuse',

@@ -14,6 +14,7 @@ import { registerManifest } from '../cli/manifest.ts';
 import { registerMatter } from '../cli/matter.ts';
 import { explain } from '../cli/output.ts';
 import { registerPolicy } from '../cli/policy.ts';
+import { registerProve } from '../cli/prove.ts';
 import { registerRead } from '../cli/read.ts';
 import { registerSearch } from '../cli/search.ts';
 import { registerShow } from '../cli/show.ts';
@@ -49,6 +50,7 @@ registerAccessLog(program);
 registerDirectory(program);
 registerMatter(program);
 registerTiles(program);
+registerProve(program);
 registerVerify(program);
 registerWitness(program);
 

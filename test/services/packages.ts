@@ -14,6 +14,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   'radosgw-admin': 'ceph-common',
   ceph: 'ceph-common',
   strace: 'strace',
+  chromium: 'chromium',
 };
 
 /** Asked by invoke-rc.d and deb-systemd-invoke whether a package may start its daemon; 101 means no. */

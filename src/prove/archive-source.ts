@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { Failure } from '../base/failure.ts';
+import { openCheckpoint } from '../record/checkpoint.ts';
+import { entryId } from '../record/entry.ts';
+import { FormatError } from '../record/format-error.ts';
+import { nodeHash, type Hash } from '../record/hash.ts';
+import {
+  checkpointKey,
+  headsPrefix,
+  leafOfKey,
+  logPrefix,
+  segmentKey,
+  segmentPrefix,
+  tileCheckpointKey,
+} from '../record/layout.ts';
+import { rangeLevels, RangeBuilder, verifyInclusion } from '../record/merkle.ts';
+import { inclusionSpans } from '../record/proof-spans.ts';
+import { parseSegment, type Segment } from '../record/segment.ts';
+import { TileTree } from '../record/tile-tree.ts';
+import { TILE_WIDTH, tilePath } from '../record/tiles.ts';
+import type { TlogProof } from '../record/tlog-proof.ts';
+import type { Trust } from '../record/trust.ts';
+import { MAX_WHOLE_BYTES, readWhole, type ArchiveReader } from '../verify/reader.ts';
+
+export interface PlacedSegment {
+  readonly first: number;
+  readonly segment: Segment;
+  /** Leaf hashes of its entries. */
+  readonly ids: readonly Hash[];
+}
+
+/** The log as proofs need it: a segment here and there and a few tiles, never all of it. */
+export class ArchiveSource {
+  readonly trust: Trust;
+  readonly #reader: ArchiveReader;
+  readonly #segments = new Map<number, PlacedSegment>();
+  #tiles: { tree: TileTree; note: string } | null | undefined;
+
+  constructor(reader: ArchiveReader, trust: Trust) {
+    this.#reader = reader;
+    this.trust = trust;
+  }
+
+  /** The first version of a key, which is the object; null if there is none. */
+  async read(key: string): Promise<Buffer | null> {
+    const state = await this.#reader.state(key, '');
+    if (state === null || state.size > MAX_WHOLE_BYTES) return null;
+    return await readWhole(this.#reader, key, state.version, state.size);
+  }
+
+  /** The newest version of what is derived and may be made again. */
+  async readDerived(key: string): Promise<Buffer | null> {
+    for await (const { key: found, version, size, deleteMarker } of this.#reader.listVersions(key)) {
+      if (found !== key) return null;
+      if (!deleteMarker && size <= MAX_WHOLE_BYTES) return await readWhole(this.#reader, key, version, size);
+    }
+    return null;
+  }
+
+  /** The segment that holds a leaf: found by looking a little before it, then further and further. Null beyond the log's end. */
+  async segmentOf(leaf: number): Promise<PlacedSegment | null> {
+    for (const { first, ids } of this.#segments.values()) {
+      if (first <= leaf && leaf < first + ids.length) return this.#segments.get(first) as PlacedSegment;
+    }
+    for (let back = 64; ; back *= 16) {
+      const from = Math.max(0, leaf - back);
+      let best: number | null = null;
+      for await (const first of this.#leavesFrom(segmentPrefix(this.trust.origin), from)) {
+        if (first > leaf) break;
+        best = first;
+      }
+      if (best !== null || from === 0) return best === null ? null : await this.#holding(best, leaf);
+    }
+  }
+
+  async #holding(first: number, leaf: number): Promise<PlacedSegment | null> {
+    const placed = await this.segmentAt(first);
+    return placed !== null && leaf < first + placed.ids.length ? placed : null;
+  }
+
+  async segmentAt(first: number): Promise<PlacedSegment | null> {
+    const known = this.#segments.get(first);
+    if (known !== undefined) return known;
+    const bytes = await this.read(segmentKey(this.trust.origin, first));
+    if (bytes === null) return null;
+    const segment = parseSegment(bytes);
+    const placed = { first, segment, ids: segment.entries.map((line) => entryId(line.toString('latin1'))) };
+    this.#segments.set(first, placed);
+    return placed;
+  }
+
+  /** First leaves of the heads objects from a leaf on. */
+  headsFrom(leaf: number): AsyncGenerator<number> {
+    return this.#leavesFrom(headsPrefix(this.trust.origin), leaf);
+  }
+
+  async *#leavesFrom(prefix: string, leaf: number): AsyncGenerator<number> {
+    const after = leaf === 0 ? '' : prefix + String(leaf - 1).padStart(16, '0');
+    let last = -1;
+    for await (const { key, deleteMarker } of this.#reader.listVersions(prefix, after)) {
+      if (deleteMarker || !/\/\d{16}$/.test(key)) continue;
+      const found = leafOfKey(key);
+      if (found !== last) yield (last = found);
+    }
+  }
+
+  /** Proof of a leaf, from the tiles where they cover it, else from its segment alone. */
+  async proof(leaf: number): Promise<TlogProof> {
+    const tiled = await this.#fromTiles(leaf);
+    return tiled ?? (await this.#fromSegment(leaf));
+  }
+
+  /** The tiles of the newest tree that is published whole; null where there are none that the log key vouches for. */
+  async tiles(): Promise<{ tree: TileTree; note: string } | null> {
+    if (this.#tiles !== undefined) return this.#tiles;
+    const note = (await this.readDerived(tileCheckpointKey(this.trust.origin)))?.toString() ?? null;
+    this.#tiles = null;
+    if (note === null) return null;
+    try {
+      const { size } = openCheckpoint(note, this.trust.log);
+      const prefix = logPrefix(this.trust.origin);
+      this.#tiles = { tree: new TileTree(size, (path) => this.readDerived(prefix + path)), note };
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+    }
+    return this.#tiles;
+  }
+
+  /** A damaged tile gives a proof that does not hold, and so none. */
+  async #fromTiles(leaf: number): Promise<TlogProof | null> {
+    const tiles = await this.tiles();
+    if (tiles === null || leaf >= tiles.tree.size) return null;
+    try {
+      const { size, root } = openCheckpoint(tiles.note, this.trust.log);
+      const hashes = await tiles.tree.inclusionProof(leaf);
+      verifyInclusion(await tiles.tree.leaf(leaf), leaf, size, hashes, root);
+      return { index: leaf, hashes, checkpoint: tiles.note };
+    } catch (error) {
+      if (error instanceof FormatError) return null;
+      throw error;
+    }
+  }
+
+  /** In the tree that ends with the segment, which its own `edge` and entries give; the segment behind it carries the signed checkpoint. */
+  async #fromSegment(leaf: number): Promise<TlogProof> {
+    const placed = await this.segmentOf(leaf);
+    if (placed === null) throw missing(`leaf ${leaf}`, 'none: the log ends before');
+    const size = placed.first + placed.ids.length;
+    const hashes = inclusionSpans(leaf, size).map(([begin, end]) => foldSpan(placed, begin, end));
+    const next = await this.segmentAt(size);
+    const checkpoint =
+      next?.segment.head.checkpoint ?? (await this.readDerived(checkpointKey(this.trust.origin)))?.toString();
+    if (checkpoint === undefined) throw missing(`a signed checkpoint of ${size} leaves`, 'none yet');
+    const opened = openCheckpoint(checkpoint, this.trust.log);
+    if (opened.size !== size) throw missing(`a signed checkpoint of ${size} leaves`, `one of ${opened.size}`);
+    verifyInclusion(placed.ids[leaf - placed.first] as Hash, leaf, size, hashes, opened.root);
+    return { index: leaf, hashes, checkpoint };
+  }
+
+  /** The leaf with an id. Reads tiles from the newest backwards: fast for what is new, long for what is old in a long log. */
+  async leafOf(id: string): Promise<number | null> {
+    const wanted = Buffer.from(id, 'hex');
+    const tiles = await this.tiles();
+    const size = tiles?.tree.size ?? 0;
+    for await (const first of this.#leavesFrom(segmentPrefix(this.trust.origin), size)) {
+      const at = (await this.segmentAt(first))?.ids.findIndex((hash) => hash.equals(wanted)) ?? -1;
+      if (at >= 0) return first + at;
+    }
+    for (let index = Math.ceil(size / TILE_WIDTH) - 1; index >= 0; index -= 1) {
+      const width = Math.min(TILE_WIDTH, size - index * TILE_WIDTH);
+      const path = logPrefix(this.trust.origin) + tilePath({ level: 0, index, width });
+      const bytes = (await this.readDerived(path)) ?? (await this.readDerived(path.replace(/\.p\/\d+$/, '')));
+      for (let at = bytes?.indexOf(wanted) ?? -1; at >= 0; at = bytes?.indexOf(wanted, at + 1) ?? -1) {
+        if (at % 32 === 0) return index * TILE_WIDTH + at / 32;
+      }
+    }
+    return tiles === null ? null : await this.#straddling(size, wanted);
+  }
+
+  /** In the segment that the tiles' last leaf stands in. */
+  async #straddling(size: number, wanted: Buffer): Promise<number | null> {
+    const placed = size === 0 ? null : await this.segmentOf(size - 1);
+    const at = placed?.ids.findIndex((hash) => hash.equals(wanted)) ?? -1;
+    return placed === null || at < 0 ? null : placed.first + at;
+  }
+}
+
+export function missing(expected: string, got: string): Failure {
+  return new Failure('prove/not-found', {
+    expected,
+    got,
+    fix: 'look with `holdfast verify` whether the archive is whole',
+  });
+}
+
+/** The hash of a subtree that lies in a segment, or before it, or over its beginning. */
+function foldSpan({ first, segment, ids }: PlacedSegment, begin: number, end: number): Hash {
+  const builder = new RangeBuilder(begin);
+  let at = 0;
+  for (const [index, level] of rangeLevels(0, first).entries()) {
+    const hash = segment.head.edge.hashes[index] as Hash;
+    if (at >= begin && at < end) builder.append({ begin: at, end: at + 2 ** level, hashes: [hash] });
+    at += 2 ** level;
+  }
+  for (let leaf = Math.max(first, begin); leaf < end; leaf += 1) builder.appendLeaf(ids[leaf - first] as Hash);
+  return builder.range().hashes.reduceRight((right, left) => nodeHash(left, right));
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { FormatError } from '../record/format-error.ts';
+import { PARTS } from '../record/commitment.ts';
+
+/** Files of a bundle by name; `/` separates folders. */
+export type Files = ReadonlyMap<string, Buffer>;
+
+/** A bundle is these files, and others that are made from them. */
+export const CORE = {
+  record: 'record.json',
+  proof: 'record.tlog-proof',
+  batch: 'batch.json',
+  after: 'after.jsonl',
+  previous: 'previous.json',
+  previousProof: 'previous.tlog-proof',
+  next: 'next.json',
+  nextProof: 'next.tlog-proof',
+  manifest: 'manifest.json',
+  trust: 'trust.json',
+  policy: 'policy.txt',
+  seal: 'seal.json',
+  sealProof: 'seal.tlog-proof',
+  sealStream: 'seal-stream.json',
+  commitments: 'disclosed/commitments',
+} as const;
+
+export const REQUIRED: readonly string[] = [
+  CORE.record,
+  CORE.proof,
+  CORE.batch,
+  CORE.after,
+  CORE.manifest,
+  CORE.trust,
+  CORE.policy,
+];
+
+/** A disclosed part as its commitment hashes it: label, salt, length, bytes. */
+export const partFile = (name: string): string => `disclosed/${name}.part`;
+
+export const CORE_NAMES: ReadonlySet<string> = new Set([...Object.values(CORE), ...PARTS.map(partFile)]);
+
+export function fileOf(files: Files, name: string): Buffer {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new FormatError('format/not-json', `a file ${name}`, 'none');
+  return bytes;
+}
+
+/** The lines of a file; none of an empty one. */
+export function linesOf(bytes: Buffer): string[] {
+  return bytes.length === 0 ? [] : bytes.toString('latin1').replace(/\n$/, '').split('\n');
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../support/archive-fixture.ts';
+import { bundleOf, madeArchive, middleLeaf } from './subject.ts';
+
+const run = promisify(execFile);
+/** Chromium takes seconds to start, and on a busy machine many. */
+const TIMEOUT_MS = 180_000;
+
+describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
+  let folder: { path: string } & AsyncDisposable;
+  let page: string;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    const archive = await madeArchive(folder.path);
+    page = (await bundleOf(archive, await middleLeaf(archive), ['view'])).get('check.html')?.toString() ?? '';
+  });
+  afterAll(() => folder[Symbol.asyncDispose]());
+
+  /** The page as it stands when its checks are done. No name resolves, so it has no network. */
+  async function opened(html: string, name: string): Promise<string> {
+    const file = join(folder.path, `${name}.html`);
+    await writeFile(file, html);
+    const flags = [
+      '--headless=new',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--host-resolver-rules=MAP * ~NOTFOUND',
+      `--user-data-dir=${join(folder.path, `profile ${name}`)}`,
+      '--virtual-time-budget=20000',
+      '--dump-dom',
+      `file://${file}`,
+    ];
+    const { stdout } = await run('chromium', flags, { timeout: TIMEOUT_MS, maxBuffer: 2 ** 26 });
+    return stdout.slice(0, stdout.indexOf('<script type="application/json"'));
+  }
+
+  test('says that the record is proven, and shows what is disclosed', async () => {
+    const shown = await opened(page, 'good');
+    expect(shown).toMatch(/<p id="verdict" class="good">Proven/);
+    expect(shown.match(/<b>✓<\/b>/g)?.length).toBe(7);
+    expect(shown).not.toContain('✗');
+    expect(shown).toContain('"reason":');
+  });
+
+  const changed = (name: string, change: (text: string) => string): string => {
+    const found = new RegExp(`"${name.replaceAll('.', '\\.')}":"([^"]+)"`).exec(page)?.[1] ?? '';
+    const text = change(Buffer.from(found, 'base64').toString('latin1'));
+    return page.replace(found, Buffer.from(text, 'latin1').toString('base64'));
+  };
+
+  test.each([
+    ['record.json', (text: string) => text.replace('"i":', '"i":1'), 3],
+    ['record.tlog-proof', (text: string) => text.replace(/index \d+/, 'index 1'), 1],
+    ['manifest.json', (text: string) => text.replace('"evaluation":true', '"evaluation":false'), 2],
+    ['batch.json', (text: string) => text.replace(/"gen":\d/, '"gen":9'), 1],
+    ['after.jsonl', (text: string) => text.split('\n').slice(1).join('\n'), 1],
+    ['next.json', (text: string) => text.replace('"i":', '"i":1'), 1],
+    ['seal-stream.json', (text: string) => text.replace('"seq":', '"seq":1'), 1],
+    ['disclosed/view.part', (text: string) => `${text} `, 1],
+  ] as const)('says that it is not, where %s is another', async (name, change, least) => {
+    const shown = await opened(changed(name, change), name.replaceAll(/\W/g, ''));
+    expect(shown).toMatch(/<p id="verdict" class="bad">Not proven/);
+    expect(shown.match(/<b>✗<\/b>/g)?.length).toBeGreaterThanOrEqual(least);
+  });
+
+  test('shows content as text, whatever it holds', async () => {
+    expect(page).toMatch(/default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'/);
+    expect(page).not.toMatch(/innerHTML|https?:/);
+  });
+});
