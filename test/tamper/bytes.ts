@@ -37,6 +37,13 @@ function replaceRoot(archive: MemoryArchive): void {
   archive.put(key, `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`);
 }
 
+/** The last segment that names packs, all behind it, and what would tell of them. */
+function cutOff(archive: MemoryArchive): void {
+  const keys = archive.keys().filter((key) => key.includes('/segment/'));
+  const last = keys.findLastIndex((key) => archive.get(key).includes('"t":"pack"'));
+  for (const key of [...keys.slice(last), CHECKPOINT]) archive.remove(key);
+}
+
 export const BYTES: readonly ArchiveRow[] = [
   ['the first line of a segment', inSegment('holdfast segment', 3), ['verify/segment-malformed']],
   ['the head of a segment', inSegment('"batches":', 11), ['verify/segment-malformed']],
@@ -70,4 +77,5 @@ export const BYTES: readonly ArchiveRow[] = [
   ['an object cut short', cut('media/', 0, 1), ['verify/object-size']],
   ['a heads object cut short', cut('/heads/', 0, 1), ['verify/heads-malformed']],
   ['the checkpoint cut short', cut('/checkpoint', 0, 10), ['verify/checkpoint-unsigned']],
+  ['the last segments and the checkpoint taken away', cutOff, ['verify/end-unproven']],
 ];

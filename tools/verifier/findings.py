@@ -10,7 +10,7 @@ NOTES = {
     ).split()
 }
 UNCHECKED = {
-    f"verify/{name}" for name in "reader-failed too-large origin-malformed log-absent locks-unseen since-malformed".split()
+    f"verify/{name}" for name in "reader-failed too-large origin-malformed log-absent locks-unseen end-unproven since-malformed".split()
 } | {"format/trust"}
 MOST_KEPT = 100
 

@@ -41,6 +41,11 @@ class Log:
         if self.payloads.locks and not self.store.sees_locks:
             self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
         self.payloads.check(self.whole)
+        if self.store.newest(f"log/{self.trust.origin}/checkpoint") is None:
+            self.findings.add("verify/checkpoint-missing", "a published checkpoint", "none")
+            # What cutting off the last segments would leave as well.
+            if "verify/pack-orphan" in self.findings.by_code:
+                self.findings.add("verify/end-unproven", "a checkpoint, or no packs but named ones", "others")
         return None
 
     def _compare(self, checkpoint, ahead, other):

@@ -114,7 +114,6 @@ def published_checkpoint(store, trust, findings):
     """(size, root) of the newest published checkpoint, or None."""
     version = store.newest(f"log/{trust.origin}/checkpoint")
     if version is None:
-        findings.add("verify/checkpoint-missing", "a published checkpoint", "none")
         return None
     try:
         return open_checkpoint(version.read(), trust.log)
