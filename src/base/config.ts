@@ -9,6 +9,7 @@ import { archive, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
 import { settingWords } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
+import { webSettings } from './web-settings.ts';
 
 const label = z
   .string()
@@ -85,6 +86,7 @@ const reader = z
     retention: retentionClass
       .optional()
       .describe('Class of the record of looks; one of `retention`, the first if left out.'),
+    web: webSettings.optional(),
     followEvery: duration.prefault('2s').describe('How often `holdfast read` looks for new segments.'),
   })
   .describe('Reading and searching. Only where a reader key may be; never on the archiver’s or a connector’s host.');
@@ -262,6 +264,10 @@ function absolute(config: Config, base: string): Config {
     for (const name of names) if (typeof copy[name] === 'string') copy[name] = at(copy[name]) as T[K];
     return copy;
   };
+  const readerPaths = (own: NonNullable<Config['reader']>): NonNullable<Config['reader']> => {
+    const named = paths(own, 'key', 'index', 'signing', 'spool');
+    return named.web === undefined ? named : { ...named, web: paths(named.web, 'token') };
+  };
   return {
     ...config,
     trust: at(config.trust),
@@ -273,7 +279,7 @@ function absolute(config: Config, base: string): Config {
         : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
-    ...(config.reader === undefined ? {} : { reader: paths(config.reader, 'key', 'index', 'signing', 'spool') }),
+    ...(config.reader === undefined ? {} : { reader: readerPaths(config.reader) }),
     ...(config.status === undefined ? {} : { status: optional(config.status) as string }),
   };
 }

@@ -206,6 +206,18 @@ export const FAILURES = {
   'search/thread-lost': 'fatal',
   'search/wrong-key': 'refuse',
 
+  'web/file-damaged': 'refuse',
+  'web/file-missing': 'refuse',
+  'web/forbidden': 'refuse',
+  'web/host': 'refuse',
+  'web/listen': 'fatal',
+  'web/no-route': 'refuse',
+  'web/origin': 'refuse',
+  'web/request': 'refuse',
+  'web/token': 'refuse',
+  'web/too-slow': 'retry',
+  'web/unauthenticated': 'refuse',
+
   'queue/unreachable': 'retry',
   'queue/denied': 'retry',
   'queue/tls': 'retry',

@@ -17,15 +17,24 @@ import { openReader } from './readers.ts';
 import { linkOptions } from './redis.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
+import { serveWeb, type Served } from './web.ts';
 
 export interface ReadOptions {
   /** Deletes the index first. */
   readonly rebuild: boolean;
   readonly onProgress: (progress: IndexProgress) => void;
+  /** Serves the API as well; without, only where the config has `reader.web`. */
+  readonly serves: boolean;
+  /** Told where, once it is served. */
+  readonly onServed: (served: Served) => void;
 }
 
 /** What an indexer is made of, from the config; both ends are disposed of with `parts`. */
-async function indexerParts(config: Config, options: ReadOptions, parts: AsyncDisposableStack): Promise<IndexerParts> {
+async function indexerParts(
+  config: Config,
+  options: Pick<ReadOptions, 'rebuild' | 'onProgress'>,
+  parts: AsyncDisposableStack,
+): Promise<IndexerParts> {
   const { key: file, index } = need(config.reader, 'reader', 'reading');
   const { trust, manifest } = readTrusted(config);
   const key = readRecipientKey(file);
@@ -36,7 +45,10 @@ async function indexerParts(config: Config, options: ReadOptions, parts: AsyncDi
 }
 
 /** One look at the archive: the index is complete up to the log's checkpoint when it resolves. */
-export async function readOnce(config: Config, options: ReadOptions): Promise<IndexState | null> {
+export async function readOnce(
+  config: Config,
+  options: Pick<ReadOptions, 'rebuild' | 'onProgress'>,
+): Promise<IndexState | null> {
   await using parts = new AsyncDisposableStack();
   const indexer = parts.use(await Indexer.open(await indexerParts(config, options, parts)));
   return await indexer.catchUp();
@@ -49,7 +61,13 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     const made = await indexerParts(config, options, parts);
     events.started('read', VERSION);
     const indexer = parts.use(await Indexer.open(made));
-    if (config.redis !== undefined) parts.use(openAudit(config, { events, uplink: uplinkOf(config, events, fatal) }));
+    const serves = options.serves || config.reader?.web !== undefined;
+    if (config.redis !== undefined || serves) {
+      const uplink = config.redis === undefined ? null : uplinkOf(config, events, fatal);
+      const audit = parts.use(openAudit(config, { events, uplink }));
+      const { reader } = made;
+      if (serves) options.onServed(await serveWeb({ config, events, audit, reader }, parts));
+    }
     let records = (await made.db.state())?.records ?? 0;
     while (!signal.aborted) {
       try {

@@ -119,8 +119,8 @@ export interface FoundLine {
 export interface FoundFile {
   readonly attachment: Attachment;
   readonly object: ObjectKey;
-  /** Hash of the sealed object, which names it in the archive. */
-  readonly sealed: Hex256;
+  /** Id of the record that holds the key: what is read of it again is held against that. */
+  readonly id: Hex256;
 }
 
 export interface PeoplePage {

@@ -97,13 +97,12 @@ export class BrowseReader {
 
   file(leaf: number): FoundFile {
     return this.#a.snapshot(() => {
-      const row = this.#a.prepared('SELECT view, objects FROM record WHERE leaf = ?').get(leaf);
+      const row = this.#a.prepared('SELECT id, view FROM record WHERE leaf = ?').get(leaf);
       const view = typeof row?.['view'] === 'string' ? (JSON.parse(row['view']) as View) : null;
-      const [sealed] = typeof row?.['objects'] === 'string' ? row['objects'].split(' ') : [];
-      if (view?.kind !== 'attachment' || sealed === undefined) {
+      if (view?.kind !== 'attachment') {
         throw notFound('the leaf of a record that holds the key of a file', 'another number');
       }
-      return { attachment: view.attachment, object: view.object, sealed };
+      return { attachment: view.attachment, object: view.object, id: String(row?.['id']) };
     });
   }
 

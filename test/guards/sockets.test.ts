@@ -11,16 +11,17 @@ import type { Daemon } from '../support/e2e-process.ts';
 import { read, treeFiles } from './files.ts';
 
 const WEBHOOK = 'src/connectors/signal/intakes/webhook.ts';
+const API = 'src/web/server.ts';
 const WITNESS = 'src/witness/server.ts';
 const sources = treeFiles().filter((file) => /^src\/.*\.ts$/.test(file));
 const filesWith = (pattern: RegExp): string[] => sources.filter((file) => pattern.test(read(file)));
 
 describe('the code', () => {
-  it('makes two servers: the webhook of Signal, and the witness, which is a program of its own', () => {
-    expect(filesWith(/from 'fastify'/)).toEqual([WEBHOOK, WITNESS]);
+  it('makes three servers: the webhook of Signal, the reader’s API on loopback, and the witness, which is a program of its own', () => {
+    expect(filesWith(/from 'fastify'/)).toEqual([WEBHOOK, API, WITNESS]);
     const servers = /\bcreate(?:Secure)?Server\b|\bcreateSocket\b|\bnew (?:[A-Za-z]+\.)?(?:WebSocket)?Server\(/;
     expect(filesWith(servers)).toEqual([]);
-    expect(filesWith(/\.listen\(\s*(?:\{|\d|port\b)/)).toEqual([WEBHOOK, WITNESS]);
+    expect(filesWith(/\.listen\(\s*(?:\{|\d|port\b)/)).toEqual([WEBHOOK, API, WITNESS]);
   });
 
   it('uses no module of Node that opens a debugger, a console or a port by itself', () => {

@@ -129,7 +129,7 @@ it('a record by its leaf, lines on both sides, people, and a file', async () => 
   const found = await db.line(media);
   expect(found).toEqual(await db.line(leaf));
   expect(found.shown.line.files).toEqual([{ attachment: file, held: { size: 3, sha256: 'ab', leaf: media } }]);
-  expect(await db.file(media)).toEqual({ attachment: file, object, sealed: 'cd'.repeat(32) });
+  expect(await db.file(media)).toEqual({ attachment: file, object, id: log.idOf(media) });
   await expect(db.file(leaf)).rejects.toMatchObject({ code: 'search/not-found' });
   const conversation = found.conversation?.id ?? 0;
   const behind = await db.line(after);

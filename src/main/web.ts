@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { availableParallelism, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Audit } from '../access/audit.ts';
+import { need, type Config } from '../base/config.ts';
+import type { Events } from '../base/events.ts';
+import { ArchiveFiles } from '../export/files/archive-files.ts';
+import { QueryThreads } from '../search/query-threads.ts';
+import type { ArchiveReader } from '../verify/reader.ts';
+import { OneUser, openToken } from '../web/one-user.ts';
+import { ROUTES } from '../web/routes/all.ts';
+import { WebServer } from '../web/server.ts';
+import { VERSION } from './version.ts';
+
+const MOST_THREADS = 4;
+const MOST_WAITING = 500;
+
+export interface WebParts {
+  readonly config: Config;
+  readonly events: Events;
+  readonly audit: Audit;
+  readonly reader: ArchiveReader;
+}
+
+export interface Served {
+  readonly address: string;
+  readonly tokenFile: string;
+}
+
+/** Serves the reader's API for one user of this machine, until `parts` are disposed of. */
+export async function serveWeb(
+  { config, events, audit, reader }: WebParts,
+  parts: AsyncDisposableStack,
+): Promise<Served> {
+  const { index: directory, web } = need(config.reader, 'reader', 'reading');
+  const { host = '127.0.0.1', port = 8470, token: tokenFile = join(directory, 'web.token') } = web ?? {};
+  const token = openToken(tokenFile);
+  const threads = Math.min(MOST_THREADS, availableParallelism());
+  const index = parts.use(new QueryThreads({ directory, threads, mostWaiting: MOST_WAITING }));
+  const server = parts.use(
+    new WebServer({
+      index,
+      files: new ArchiveFiles(reader, config.origin),
+      version: VERSION,
+      audit,
+      authenticator: new OneUser(token, systemUser()),
+      routes: ROUTES,
+      clock: Date.now,
+      onTrouble: (code) => events.trouble('web', code),
+    }),
+  );
+  const taken = await server.listen(host, port);
+  return { address: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`, tokenFile };
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry of its own, as in some containers.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { z } from 'zod';
+import { codeOf, Failure, type FailureCode } from '../base/failure.ts';
+
+/** What a client is told when it gets no answer. Never what it sent, and nothing of what is stored. */
+export interface Refusal {
+  readonly status: number;
+  readonly body: {
+    readonly error: {
+      readonly code: string;
+      readonly expected?: string;
+      readonly got?: string;
+      readonly where?: string;
+      readonly fix?: string;
+    };
+  };
+}
+
+const STATUS: Partial<Record<FailureCode, number>> = {
+  'access/busy': 503,
+  'access/unrecorded': 503,
+  'search/archive-unread': 503,
+  'search/busy': 503,
+  'search/given-up': 503,
+  'search/index-missing': 503,
+  'search/not-found': 404,
+  'search/page': 409,
+  'search/query': 400,
+  'web/file-damaged': 502,
+  'web/file-missing': 404,
+  'web/forbidden': 403,
+  'web/host': 421,
+  'web/no-route': 404,
+  'web/origin': 403,
+  'web/request': 400,
+  'web/too-slow': 503,
+  'web/unauthenticated': 401,
+};
+const INTERNAL = 500;
+
+export function refusalOf(error: unknown): Refusal {
+  const failure = error instanceof Failure ? error : ofServer(error);
+  if (failure === null) return { status: INTERNAL, body: { error: { code: codeOf(error) } } };
+  const { expected, got, where, fix } = failure.detail;
+  const status = STATUS[failure.code] ?? INTERNAL;
+  // Beyond what is meant for clients, the message is the operator's: it may name paths of this machine.
+  if (status === INTERNAL) return { status, body: { error: { code: failure.code } } };
+  const place = where === undefined ? {} : { where };
+  return {
+    status,
+    body: { error: { code: failure.code, expected, got, ...place, ...(fix === undefined ? {} : { fix }) } },
+  };
+}
+
+/** What the server's library refuses by itself: a body that is too long, of another type, or no JSON. */
+function ofServer(error: unknown): Failure | null {
+  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return null;
+  const got = typeof code === 'string' && /^FST_[A-Z_]{1,60}$/.test(code) ? code : `status ${statusCode}`;
+  return new Failure('web/request', { expected: 'a body of JSON, as the API’s document says', got });
+}
+
+/** Names every member that is wrong; not what it held. */
+export function wrongRequest(part: string, { issues }: z.ZodError): Failure {
+  return new Failure('web/request', {
+    expected: 'what the API’s document says',
+    got: issues.map(({ path, code }) => `${[part, ...path.map(String)].join('.')}: ${code}`).join('; '),
+    where: part,
+    fix: 'see /api/v1/openapi.json',
+  });
+}

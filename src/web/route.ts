@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { z } from 'zod';
+import type { Deed } from '../access/act.ts';
+import type { ArchiveFiles } from '../export/files/archive-files.ts';
+import type { QueryThreads } from '../search/query-threads.ts';
+import type { Identity } from './authenticator.ts';
+import type { Permission } from './permission.ts';
+import { wrongRequest } from './refusal.ts';
+
+/** What routes answer from. */
+export interface RouteParts {
+  readonly index: QueryThreads;
+  readonly files: ArchiveFiles;
+  /** The OpenAPI document of all routes. */
+  readonly document: unknown;
+  readonly version: string;
+}
+
+/** Who asks, and until when. */
+export interface Asking {
+  readonly identity: Identity;
+  /** Aborts when the client has gone, or has waited long enough. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * An answer, and what is to be recorded of it. The server records the deeds, and only then sends anything; `nothing-shown` is for
+ * answers that hold nothing of what was archived.
+ */
+export type Answer<Body> = { readonly deeds: readonly [Deed, ...Deed[]] | 'nothing-shown' } & (
+  | { readonly body: Body }
+  | { readonly headers: Readonly<Record<string, string>>; readonly bytes: AsyncIterable<Uint8Array> }
+);
+
+interface Forms<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Form of the JSON answered; absent where bytes of a file are. */
+  readonly answer?: R;
+}
+
+interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
+  readonly method: 'GET' | 'POST';
+  /** Behind `/api/v1`; members as `:name`. */
+  readonly path: string;
+  readonly permission: Permission;
+  readonly summary: string;
+  readonly forms: Forms<P, Q, B, R>;
+  readonly answer: (
+    asked: { readonly params: z.output<P>; readonly query: z.output<Q>; readonly body: z.output<B> } & Asking,
+    parts: RouteParts,
+  ) => Promise<Answer<z.input<R>>>;
+}
+
+/** A route as the server and the document take it, whatever its forms. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly permission: Permission;
+  readonly summary: string;
+  readonly forms: Forms<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
+  readonly answer: (raw: RawRequest, asking: Asking, parts: RouteParts) => Promise<Answer<unknown>>;
+}
+
+export interface RawRequest {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+const NONE = z.strictObject({});
+
+/** Throws `web/request` from the route for what does not have its form: nothing is guessed, and nothing unknown passed over. */
+export function route<
+  P extends z.ZodType = typeof NONE,
+  Q extends z.ZodType = typeof NONE,
+  B extends z.ZodType = z.ZodUndefined | z.ZodNull,
+  R extends z.ZodType = z.ZodNever,
+>(spec: RouteSpec<P, Q, B, R>): Route {
+  const { forms, answer, ...head } = spec;
+  return {
+    ...head,
+    forms,
+    answer: (raw, asking, parts) => {
+      const params = parsed<P>('path', forms.params, raw.params);
+      const query = parsed<Q>('query', forms.query, raw.query);
+      const body = forms.body === undefined ? undefined : parsed<B>('body', forms.body, raw.body);
+      return answer({ params, query, body: body as z.output<B>, ...asking }, parts);
+    },
+  };
+}
+
+function parsed<F extends z.ZodType>(part: string, form: F | undefined, value: unknown): z.output<F> {
+  const result = (form ?? NONE).safeParse(value ?? {});
+  if (!result.success) throw wrongRequest(part, result.error);
+  return result.data as z.output<F>;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Route } from '../route.ts';
+import { conversationRoute, conversationsRoute, lineRoute, linesRoute } from './conversations.ts';
+import { fileRoute } from './files.ts';
+import { peopleRoute } from './people.ts';
+import { searchRoute } from './search.ts';
+import { documentRoute, gapsRoute, statusRoute } from './status.ts';
+
+/** Every way into the reader. What is not here is answered with 404. */
+export const ROUTES: readonly Route[] = [
+  statusRoute,
+  documentRoute,
+  searchRoute,
+  conversationsRoute,
+  conversationRoute,
+  linesRoute,
+  lineRoute,
+  peopleRoute,
+  fileRoute,
+  gapsRoute,
+];

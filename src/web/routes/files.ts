@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { create } from 'content-disposition';
+import { fileTypeFromBuffer } from 'file-type';
+import { z } from 'zod';
+import { Failure } from '../../base/failure.ts';
+import { FileError } from '../../export/files/archive-files.ts';
+import { endingOf, safeName } from '../../export/files/file-name.ts';
+import { plainLine } from '../../search/plain-text.ts';
+import { leafInPath } from '../forms.ts';
+import { route } from '../route.ts';
+
+const UNKNOWN_TYPE = 'application/octet-stream';
+/** What a browser may show in its place if it is asked to: it runs nothing there. Everything else is only saved. */
+const SHOWN = new Set([
+  'image/jpeg',
+  'image/png',
+  'image/gif',
+  'image/webp',
+  'audio/mpeg',
+  'audio/ogg',
+  'video/mp4',
+  'video/webm',
+]);
+const MOST_NAME = 150;
+
+export const fileRoute = route({
+  method: 'GET',
+  path: '/files/:leaf',
+  permission: 'file',
+  summary: 'The bytes of a file, opened. What it claims to be and what its bytes say are told apart in the headers',
+  forms: {
+    params: z.strictObject({ leaf: leafInPath }),
+    query: z.strictObject({
+      show: z
+        .enum(['yes', 'no'])
+        .default('no')
+        .meta({ description: 'To show it in place, where its bytes say that it is a picture, sound or film.' }),
+    }),
+  },
+  answer: async ({ params: { leaf }, query, signal }, { index, files }) => {
+    const { attachment, object, id } = await index.ask('file', [leaf], signal);
+    const bytes = files.open({ leaf, id, object });
+    // Opened so far that it is known to be there, and what it begins with; not a byte of it goes out before the deed is recorded.
+    const first = await beginning(bytes);
+    const found = (await fileTypeFromBuffer(first))?.mime ?? null;
+    const claimed = typeof attachment.contentType === 'string' ? plainLine(attachment.contentType).slice(0, 100) : '';
+    const isShown = query.show === 'yes' && found !== null && SHOWN.has(found);
+    return {
+      deeds: [{ act: 'file', leaf, sha256: object.sha256 }],
+      headers: {
+        'content-type': isShown ? found : UNKNOWN_TYPE,
+        'content-length': String(object.size),
+        'content-disposition': dispositionOf(attachment.fileName, found, isShown),
+        'holdfast-claimed-type': ascii(claimed),
+        'holdfast-found-type': found ?? 'unknown',
+        'holdfast-type-verdict': verdictOf(claimed, found),
+        'holdfast-sha256': object.sha256,
+      },
+      bytes: whole(first, bytes, signal),
+    };
+  },
+});
+
+async function beginning(bytes: AsyncGenerator<Buffer>): Promise<Buffer> {
+  try {
+    const { value, done } = await bytes.next();
+    return done === true ? Buffer.alloc(0) : value;
+  } catch (error) {
+    throw told(error);
+  }
+}
+
+/** The last piece is held back until the whole is known to be what was captured: what is not never arrives as if it were. */
+async function* whole(first: Buffer, rest: AsyncGenerator<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  let held = first;
+  for await (const piece of rest) {
+    if (signal.aborted) throw told(new FileError('missing'));
+    yield held;
+    held = piece;
+  }
+  yield held;
+}
+
+function dispositionOf(claimed: string | null, found: string | null, isShown: boolean): string {
+  const ending = endingOf(found === null ? null : (found.split('/')[1] ?? null), claimed);
+  const fallback = safeName(claimed, ending);
+  const stem = plainLine(claimed ?? '')
+    .replaceAll(/[\p{C}\p{Z}/\\:*?"<>|%]+/gu, ' ')
+    .replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    .replace(/^[. ]+|[. ]+$/g, '');
+  const named = Array.from(stem).slice(0, MOST_NAME).join('').trim();
+  return create(named === '' ? fallback : `${named}.${ending}`, { type: isShown ? 'inline' : 'attachment', fallback });
+}
+
+function verdictOf(claimed: string, found: string | null): string {
+  if (found === null) return 'not-known-by-its-bytes';
+  const [plain = ''] = claimed.toLowerCase().split(';');
+  return plain.trim() === found ? 'as-claimed' : 'not-as-claimed';
+}
+
+const ascii = (text: string): string => text.replaceAll(/[^ -~]/g, '?');
+
+function told(error: unknown): unknown {
+  if (!(error instanceof FileError)) return error;
+  const [code, got] =
+    error.defect === 'missing'
+      ? (['web/file-missing', 'none'] as const)
+      : (['web/file-damaged', 'other bytes'] as const);
+  return new Failure(code, {
+    expected: 'the file as it was captured',
+    got,
+    fix: 'run `holdfast verify` on the archive',
+  });
+}
