@@ -67,7 +67,8 @@ export async function* membersCsv({ snapshot, plan }: Rendering): AsyncGenerator
 }
 
 export function csvRow(cells: readonly string[]): string {
-  return stringify([cells.map(inert)], { escape_formulas: true, record_delimiter: '\r\n' });
+  // Only the row's own delimiter would be quoted by itself.
+  return stringify([cells.map(inert)], { escape_formulas: true, record_delimiter: '\r\n', quoted_match: /[\r\n]/ });
 }
 
 /** Controls that a spreadsheet or terminal would act upon are named; line ends stay. A cell that opens with blanks and a formula sign is text too. */

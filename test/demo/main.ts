@@ -164,6 +164,24 @@ async function readConversations(place: Place): Promise<void> {
   await command(place, 'search', 'reefer OR "seals broken"');
 }
 
+/** What was found leaves the archive, with what is around it, as files that others load, read and check. */
+async function exportFound(place: Place): Promise<void> {
+  const out = join(place.directory, 'export');
+  await command(
+    place,
+    'export',
+    'reefer OR "seals broken"',
+    '--format',
+    'rsmf,pdf',
+    '--bates',
+    'DEMO0000001',
+    '--out',
+    out,
+  );
+  const files = (await readdir(out, { recursive: true })).filter((name) => /\.[a-z]+$/.test(name)).toSorted();
+  say(indent(files.map((name) => join(out, name)).join('\n')));
+}
+
 async function tamper(place: Place): Promise<string> {
   const copy = join(place.directory, 'tampered');
   await cp(place.archive, copy, { recursive: true });
@@ -225,6 +243,8 @@ async function main(): Promise<void> {
   await verify(place, place.archive, 0);
   heading('Whoever holds the reader’s key sees what was said, deleted and edited, and finds it');
   await readConversations(place);
+  heading('What was found leaves the archive: RSMF for a review platform, a PDF with Bates numbers for everybody else');
+  await exportFound(place);
   heading('One bit of a copy is changed');
   await verify(place, await tamper(place), 1);
   heading('What to try next');
@@ -233,6 +253,7 @@ async function main(): Promise<void> {
 npx holdfast verify file://${place.archive} --trust ${place.directory}/trust.json --json
 npx holdfast show --config ${place.config}      # all conversations
 npx holdfast search 'from:"Jonas Berg" edited:yes' --config ${place.config}
+npx holdfast export --conversation '${NIGHT_SHIFT.subject}' --zone America/New_York --out ${place.directory}/night --config ${place.config}
 npx holdfast doctor --config ${place.config}
 npx holdfast up --config ${place.config}        # with a signal-cli-rest-api of your own in the config`),
   );

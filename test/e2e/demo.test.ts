@@ -40,6 +40,8 @@ describe('the demo', () => {
     expect(first.stdout).toMatch(/verify\/(?:pack|bytes)[a-z-]*/);
     const pages = [...first.stdout.matchAll(/--report (\S+)/g)].map(([, file = '']) => readFileSync(file, 'utf8'));
     expect(pages.map((page) => /class="verdict (\w+)"/.exec(page)?.[1])).toEqual(['verified', 'findings']);
+    expect(first.stdout).toMatch(/\/export\/messages\.pdf$/m);
+    expect(first.stdout.match(/\/export\/rsmf\/\S+\.rsmf$/gm)?.length).toBeGreaterThan(2);
     expect(first.stdout).toContain('npx holdfast up --config');
     expect(first.stdout).toContain('[deleted] Maybe we just reset it and say nothing?');
     expect(conversation(first).length).toBeGreaterThan(12);

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RsmfEvent, RsmfManifest } from '../../src/export/rsmf/manifest.ts';
+import type { RsmfEvent } from '../../src/export/rsmf/manifest.ts';
 import { exported, filesIn, indexed } from './kit.ts';
+import { openedRsmf, type OpenedRsmf } from './opened-rsmf.ts';
 import { makeStory, PICTURE } from './story.ts';
 
 const CHECKER = fileURLToPath(new URL('../../../shared/rsmf/check_rsmf.py', import.meta.url));
@@ -15,38 +15,16 @@ const PROFILE = fileURLToPath(new URL('../../../shared/rsmf/rsmf-2.0-strict-prof
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-rsmf-'));
 const out = join(root, 'out');
-const made = new Map<
-  string,
-  { manifest: RsmfManifest; files: Record<string, Uint8Array>; head: string; text: string }
->();
+const made = new Map<string, OpenedRsmf>();
 beforeAll(async () => {
   const archive = await makeStory(join(root, 'story'));
   await indexed(archive, join(root, 'index'));
   await exported({ archive, index: join(root, 'index'), out, formats: ['rsmf'] });
-  for (const [name, bytes] of filesIn(out)) if (name.startsWith('rsmf/')) made.set(name, opened(bytes));
+  for (const [name, bytes] of filesIn(out)) if (name.startsWith('rsmf/')) made.set(name, openedRsmf(bytes));
 }, 120_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** What a reader of the file sees: header, text, the zip's members. */
-function opened(bytes: Buffer): {
-  manifest: RsmfManifest;
-  files: Record<string, Uint8Array>;
-  head: string;
-  text: string;
-} {
-  const mail = bytes.toString('latin1');
-  const head = mail.slice(0, mail.indexOf('\r\n\r\n'));
-  const part = (type: string): string => {
-    const from = mail.indexOf('\r\n\r\n', mail.indexOf(`Content-Type: ${type}`)) + 4;
-    return mail.slice(from, mail.indexOf('\r\n--', from));
-  };
-  const [text, base64] = [part('text/plain'), part('application/zip')];
-  const files = unzipSync(Buffer.from(base64, 'base64'));
-  const manifest = JSON.parse(Buffer.from(files['rsmf_manifest.json'] ?? []).toString('utf8')) as RsmfManifest;
-  return { manifest, files, head, text };
-}
-
-function harbour(): { manifest: RsmfManifest; files: Record<string, Uint8Array>; head: string; text: string } {
+function harbour(): OpenedRsmf {
   const [found] = [...made].filter(([name]) => name.includes('harbour-watch'));
   if (found === undefined) throw new Error('no file of the group');
   return found[1];

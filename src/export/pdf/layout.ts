@@ -17,7 +17,16 @@ export interface TextLine {
   readonly isRightToLeft: boolean;
 }
 
-const bidi = bidiFactory();
+/** What is used of the library, which has no types that say so. */
+interface Bidi {
+  getEmbeddingLevels(
+    text: string,
+    direction: 'auto',
+  ): { readonly levels: Uint8Array; readonly paragraphs: readonly { readonly level: number }[] };
+  getMirroredCharacter(character: string): string | null;
+}
+
+const bidi = (bidiFactory as unknown as () => Bidi)();
 const words = new Intl.Segmenter('en', { granularity: 'word' });
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 /** Nothing but what stands left to right in the first face. */

@@ -139,6 +139,7 @@ async function drawLine(sheet: Sheet, item: Item, telling: Telling, rendering: R
   sheet.space(7);
   await sheet.keep(34);
   const fromY = sheet.y;
+  sheet.destination(lineKey(item));
   const isSystem = marks.includes('not said');
   await sheet.aside(at, { size: 8, colour: GREY });
   const shownMarks = marks.filter((mark) => mark !== 'not said');
@@ -166,8 +167,8 @@ async function drawLine(sheet: Sheet, item: Item, telling: Telling, rendering: R
 function recordsText(item: Item): string {
   const { records } = item;
   const [first] = records;
-  const more = records.length > 1 ? `, and ${records.length - 1} more in records.csv` : '';
-  return `${lineKey(item)}${first === undefined ? '' : `, record ${first.id}`}${more}`;
+  const more = records.length > 1 ? `, and ${records.length - 1} more` : '';
+  return `${lineKey(item)}${first === undefined ? '' : `, record ${first.id.slice(0, 16)}…`}${more}; whole in records.csv`;
 }
 
 async function drawFile(

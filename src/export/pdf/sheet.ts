@@ -10,6 +10,8 @@ export const TEXT_WIDTH = PAGE.width - 2 * PAGE.side;
 const LEADING = 1.36;
 const FOOT_SIZE = 8;
 const BOLD = 0.03;
+/** Texts drawn before shaped words are forgotten: pdfkit keeps each for ever. */
+const REMEMBERED = 4000;
 
 export interface Style {
   readonly size: number;
@@ -38,6 +40,7 @@ export class Sheet {
   /** How many pages there are is said on each: by a drawing that all of them show and that is made last. */
   readonly #total: PDFKit.PDFKitReference;
   readonly #used = new Set<string>();
+  #drawn = 0;
   #y = PAGE.top;
   pages = 0;
 
@@ -51,7 +54,6 @@ export class Sheet {
       autoFirstPage: false,
       // Without a font of its own: none is there before it is needed.
       font: null as unknown as string,
-      fontLayoutCache: false,
       lang: 'en',
       displayTitle: true,
       info: { Title: title, Producer: 'holdfast', Creator: 'holdfast', CreationDate: date, ModDate: date },
@@ -205,9 +207,19 @@ export class Sheet {
       if (heavier > 0) drawing.strokeColor(colour).lineWidth(heavier * size);
       // Baselines together, whatever the faces’ heights.
       const ascent = (face.font.ascent / face.font.unitsPerEm) * size;
+      this.#forget();
       drawing.text(text, at, y + size - ascent, { lineBreak: false, fill: true, stroke: heavier > 0 });
       at += width * size;
     }
+  }
+
+  #forget(): void {
+    this.#drawn += 1;
+    if (this.#drawn % REMEMBERED !== 0) return;
+    const { _fontFamilies: families } = this.doc as unknown as {
+      readonly _fontFamilies: Record<string, { layoutCache?: object }>;
+    };
+    for (const family of Object.values(families)) family.layoutCache = {};
   }
 
   /** Says how many pages there are, and ends the document. */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../base/config.ts';
+import { assertSafeEnvironment } from '../base/environment.ts';
+import { codeOf, Failure } from '../base/failure.ts';
+import type { Estimate, ExportOptions, ExportProgress, ExportResult, PreparedExport } from '../export/export.ts';
+import { FORMATS, type Format } from '../export/formats.ts';
+import type { Bates } from '../export/rendering.ts';
+import { DEFAULT_CONTEXT, parseRecordIds, type Selection } from '../export/selection.ts';
+import { Zone } from '../export/zone.ts';
+import { plainLine } from '../search/plain-text.ts';
+import { parseQuery } from '../search/query-parse.ts';
+import { withConfig, type ConfigOption } from './command.ts';
+import { bold, dim, green, openOutput, yellow, type Output } from './output.ts';
+import { ProgressLine } from './progress.ts';
+
+interface ExportCliOptions extends ConfigOption {
+  readonly conversation?: string;
+  readonly records?: string;
+  readonly format: string;
+  readonly out?: string;
+  readonly context: string;
+  readonly whole: string;
+  readonly zone: string;
+  readonly bates: string;
+  readonly estimate: boolean;
+  readonly json: boolean;
+}
+
+export function registerExport(program: Command): void {
+  withConfig(program.command('export'))
+    .description(
+      'Write messages, with what is around them, as RSMF, JSONL, CSV, HTML or PDF, with a statement of completeness',
+    )
+    .argument('[query...]', 'what to export, in the language of search; or give --conversation or --records')
+    .option('--conversation <name>', 'a whole conversation: #number, title, or the other one’s name')
+    .option('--records <file>', 'the messages of these records: their ids, one a line')
+    .option('--format <list>', `formats, with commas between: ${FORMATS.join(', ')}`, FORMATS.join(','))
+    .option('--out <folder>', 'where to write; it must not exist yet')
+    .option('--context <n>', 'messages before and after each hit', String(DEFAULT_CONTEXT.around))
+    .option('--whole <n>', 'a conversation of up to this many messages comes whole', String(DEFAULT_CONTEXT.wholeUpTo))
+    .option('--zone <zone>', 'IANA time zone of all times that people read', 'UTC')
+    .option('--bates <number>', 'Bates number of the first page', 'HOLDFAST0000001')
+    .option('--estimate', 'say how much it would be, and write nothing', false)
+    .option('--json', 'machine-readable summary', false)
+    .action(async (words: readonly string[], options: ExportCliOptions) => {
+      assertSafeEnvironment();
+      const chosen = exportOptions(words, options);
+      const out = outOf(options);
+      const config = loadConfig(options.config);
+      const [{ withExport }, { audited }] = await Promise.all([
+        import('../main/export.ts'),
+        import('../main/audit.ts'),
+      ]);
+      const output = openOutput(options.json);
+      const progress = new ProgressLine();
+      const onProgress = shownOn(progress);
+      await audited(config, 'export', (audit) =>
+        withExport(config, audit, chosen, onProgress, async (prepared) => {
+          progress.clear();
+          for (const name of prepared.unmatched) output.note(yellow(`nothing here is called ${plainLine(name)}`));
+          if (out === null) return estimated(output, prepared);
+          output.note(dim(estimateLine(prepared.estimate)));
+          const result = await prepared.write(out, onProgress);
+          progress.clear();
+          output.result(result);
+          if (!options.json) printResult(output, result);
+        }),
+      );
+    });
+}
+
+function exportOptions(words: readonly string[], options: ExportCliOptions): ExportOptions {
+  return {
+    selection: selectionOf(words.join(' ').trim(), options),
+    rule: { around: numberOf(options.context, '--context'), wholeUpTo: numberOf(options.whole, '--whole') },
+    formats: formatsOf(options.format),
+    zone: new Zone(options.zone),
+    bates: batesOf(options.bates),
+  };
+}
+
+function selectionOf(text: string, { conversation, records }: ExportCliOptions): Selection {
+  const given = [text === '' ? undefined : text, conversation, records].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    throw optionFailure('a query, --conversation or --records: one of them', String(given.length), 'the selection');
+  }
+  if (conversation !== undefined) return { by: 'conversation', name: conversation };
+  if (records !== undefined) return { by: 'records', ids: parseRecordIds(readList(records)) };
+  return { by: 'query', query: parseQuery(text) };
+}
+
+function readList(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw optionFailure('a file with ids of records', codeOf(cause), file);
+  }
+}
+
+function formatsOf(text: string): Format[] {
+  const names = text.split(',').map((name) => name.trim().toLowerCase());
+  const formats = FORMATS.filter((format) => names.includes(format));
+  if (formats.length === new Set(names).size) return formats;
+  throw optionFailure(`some of ${FORMATS.join(', ')}, with commas between`, 'something else', '--format');
+}
+
+function numberOf(text: string, where: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text);
+  throw optionFailure('a whole number', 'something else', where);
+}
+
+function batesOf(text: string): Bates {
+  const [, prefix = '', digits = ''] = /^([A-Za-z][A-Za-z0-9_-]{0,30}?)(\d{1,9})$/.exec(text) ?? [];
+  if (digits !== '') return { prefix, first: Number(digits), digits: digits.length };
+  throw optionFailure('letters and then digits, such as DOT0000001', 'something else', '--bates');
+}
+
+function outOf({ out, estimate }: ExportCliOptions): string | null {
+  if (estimate) return null;
+  if (out !== undefined) return resolve(out);
+  throw optionFailure('--out with a folder that does not exist yet, or --estimate', 'neither', '--out');
+}
+
+function optionFailure(expected: string, got: string, where: string): Failure {
+  return new Failure('export/option', { expected, got, where });
+}
+
+function estimated(output: Output, { estimate }: PreparedExport): void {
+  output.result(estimate);
+  output.line(estimateLine(estimate));
+}
+
+function estimateLine({ conversations, lines, hits, files, fileBytes }: Estimate): string {
+  return `${hits} hits; with what is around them ${lines} lines of ${conversations} conversations, ${files} files of ${sizeText(fileBytes)}`;
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function printResult(output: Output, result: ExportResult): void {
+  const { out, lines, written, bytes, gaps, checkpoint, filesMissing, filesCorrupt, manifestSha256 } = result;
+  output.line(`${bold(green('exported'))}  ${lines} lines into ${written} files, ${sizeText(bytes)}: ${out}`);
+  if (gaps > 0) output.line(yellow(`${gaps} gaps within its span: see completeness.txt`));
+  if (filesMissing + filesCorrupt > 0) {
+    output.line(yellow(`${filesMissing + filesCorrupt} files of the archive could not be given: see completeness.txt`));
+  }
+  output.line(dim(`complete up to checkpoint ${checkpoint.size} (${checkpoint.at}); manifest ${manifestSha256}`));
+}
+
+function shownOn(line: ProgressLine): (progress: ExportProgress) => void {
+  let [step, startMs] = ['', 0];
+  return ({ step: now, done, total }) => {
+    if (now !== step) [step, startMs] = [now, performance.now()];
+    const elapsedMs = Math.max(1, performance.now() - startMs);
+    line.show({
+      step,
+      records: done,
+      bytes: done,
+      totalBytes: total,
+      recordsPerSecond: (1000 * done) / elapsedMs,
+      leftMs: (elapsedMs * (total - done)) / done,
+      elapsedMs,
+    });
+  };
+}
