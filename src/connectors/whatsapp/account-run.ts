@@ -11,6 +11,7 @@ import { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
 import { Fence } from './fence.ts';
 import { GroupWatch } from './groups.ts';
+import type { HistoryRepair } from './history/repair.ts';
 import type { HealthBook } from '../health.ts';
 import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
@@ -26,6 +27,7 @@ export interface AccountParts {
   readonly wire: Wire;
   readonly normalise: Normalise;
   readonly followUps: readonly FollowUp[];
+  readonly repair: HistoryRepair;
   readonly events: ConnectorEvents;
   readonly health: HealthBook<HealthReason>;
   readonly lane: AccountLane;
@@ -203,7 +205,10 @@ export class AccountRun {
     try {
       this.#lastWellMs = this.lane.nowMs;
       await this.#sweeper.connected(connection, fence);
-      if (this.#isCaughtUp) void this.#groups.tend(connection);
+      if (this.#isCaughtUp) {
+        void this.#groups.tend(connection);
+        await this.parts.repair.tend(this.lane, connection, fence);
+      }
       const overdue = this.#awaited.overdue(this.lane.nowMs, this.parts.config.thresholds.unaccounted);
       for (const node of overdue) {
         this.lane.alarm('unaccounted');

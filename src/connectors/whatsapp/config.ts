@@ -25,6 +25,11 @@ const intervals = z.strictObject({
   later: duration.prefault('1h').describe('Pause after a temporary ban, or while the client counts as outdated.'),
   keepAlive: duration.prefault('30s').describe('Pings; no frame for 5 s longer than this means that the link is dead.'),
   sweep: duration.prefault('5s').describe('Looks for what is not accounted for.'),
+  repair: duration
+    .prefault('5m')
+    .describe(
+      'A message that could not be read, and was not sent again for this long, is asked of the phone’s history; 4 times, ever later.',
+    ),
   groups: duration.prefault('6h').describe('Who is in which group, as a record each, where it has changed.'),
   alive: duration
     .prefault('1m')

@@ -17,6 +17,7 @@ import type { Credentials } from './credentials.ts';
 import type { Fence } from './fence.ts';
 import { holdFrames, rawSocketOf } from './frame-holder.ts';
 import { Gate, type Admission } from './gate.ts';
+import type { Anchor } from './history/repair.ts';
 import { journalling, type Source } from './journal.ts';
 import { keyName, SpoolKeyStore } from './key-store.ts';
 import type { AccountLane } from './lane.ts';
@@ -114,6 +115,17 @@ export class Connection {
     if (!this.#isOpen || this.#parts.fence.hasFallen) return false;
     try {
       await this.socket.sendNode(node as BinaryNode);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The owner's phone is asked for the past of a chat; nobody else sees it. The answer comes as history. */
+  async askPast({ jid, id, fromMe, atMs }: Anchor, count: number): Promise<boolean> {
+    if (!this.#isOpen || this.#parts.fence.hasFallen) return false;
+    try {
+      await this.socket.fetchMessageHistory(count, { remoteJid: jid, id, fromMe }, atMs);
       return true;
     } catch {
       return false;

@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
 import type { HealthBook } from '../health.ts';
 import { HistoryQueue } from './history/history-queue.ts';
+import { HistoryRepair } from './history/repair.ts';
 import type { AccountLane } from './lane.ts';
 import { MediaHost } from './media/host.ts';
 import { MediaQueue } from './media/media-queue.ts';
@@ -28,6 +29,8 @@ export interface FetchingParts {
 /** Everything that is fetched over HTTPS, for all accounts: files of messages, and the history that phones send. */
 export class Fetching {
   readonly followUps: readonly FollowUp[];
+  /** What could not be read is asked of the phone's history. */
+  readonly repair: HistoryRepair;
   readonly #media: MediaQueue;
   readonly #history: HistoryQueue;
 
@@ -66,13 +69,15 @@ export class Fetching {
       onTrouble: trouble('history'),
       onFatal,
     });
-    this.followUps = [this.#media, this.#history];
+    this.repair = new HistoryRepair(intervals.repair);
+    this.followUps = [this.#media, this.#history, this.repair];
   }
 
   /** Goes on with what an earlier run of the account left. */
   resume(lane: AccountLane): void {
     this.#media.resume(lane);
     this.#history.resume(lane);
+    this.repair.resume(lane);
   }
 
   /** Ends when the signal aborts and what was under way has ended. */
@@ -83,6 +88,6 @@ export class Fetching {
   #meaningOf(lane: AccountLane, normalise: Normalise): Meaning | null {
     const credentials = Credentials.load(lane.sink);
     if (credentials === null || !credentials.isLinked) return null;
-    return new Meaning({ lane, normalise, followUps: [this.#media], own: () => credentials.own });
+    return new Meaning({ lane, normalise, followUps: [this.#media, this.repair], own: () => credentials.own });
   }
 }

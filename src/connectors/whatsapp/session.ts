@@ -97,6 +97,7 @@ export class WhatsAppSession implements Session {
     });
     const { normalise, wire = WHATSAPP } = this.#parts;
     const followUps = [...fetching.followUps, ...(this.#parts.followUps ?? [])];
-    return new AccountRun({ config, wire, normalise, followUps, events, health, lane, onFatal: fail });
+    const { repair } = fetching;
+    return new AccountRun({ config, wire, normalise, followUps, repair, events, health, lane, onFatal: fail });
   }
 }

@@ -161,6 +161,60 @@ describe('history that somebody else announces', () => {
   });
 });
 
+describe('a message that could not be read', () => {
+  const gaps = ({ sink }: Capturing): string[] => sink.gaps.map(({ cause, state }) => `${cause} ${state}`);
+  const questions = async ({ emulator }: Capturing): Promise<number> =>
+    (await emulator.seen(number)).filter(({ node }) => node.tag === 'message').length;
+
+  async function unread(settings: Record<string, unknown>): Promise<Capturing> {
+    const capture = await Capturing.start({ emulator: { tls: true }, settings: { ...QUICK_MEDIA, ...settings } });
+    const { emulator } = capture;
+    await emulator.setSwitches({ resendOnRetry: false });
+    const message = { conversation: 'from the phone’s history' };
+    const { id, entries } = await emulator.send({ to: number, from: bob, message, corrupt: true });
+    await emulator.answered(entries);
+    await eventually(() => gaps(capture)).toEqual(['undecryptable open']);
+    const lid = capture.sink.ofKind('undecryptable')[0]?.sender?.id ?? '';
+    const messageTimestamp = Math.floor(Date.now() / 1000);
+    const messages = [{ message: { key: { remoteJid: CHAT, fromMe: false, id }, message, messageTimestamp } }];
+    const conversations = [{ id: CHAT, lidJid: lid, pnJid: CHAT, messages }];
+    await emulator.setHistoryOnDemand(number, { syncType: HistorySyncType.ON_DEMAND, conversations });
+    return capture;
+  }
+
+  it('is asked of the phone once a later one is there, and what the phone has closes the gap', async () => {
+    const capture = await unread({ intervals: { repair: '100ms' } });
+    // The client itself asks for the one message, when it asks its sender.
+    const before = await questions(capture);
+    await capture.emulator.answered(await capture.say('later'));
+    await eventually(() => gaps(capture)).toEqual(['undecryptable open', 'undecryptable closed']);
+    expect(capture.texts).toContain('from the phone’s history');
+    await eventually(() => capture.sink.sessionNames('repair/')).toEqual([]);
+    expect(await questions(capture)).toBe(before + 1);
+  });
+
+  it('is asked of the phone by the next run too, and not for ever', async () => {
+    const capture = await unread({ intervals: { repair: '20ms' } });
+    await capture.emulator.setHistoryOnDemand(number, null);
+    await capture.stop();
+    expect(capture.sink.sessionNames('repair/')).toHaveLength(1);
+    const before = await questions(capture);
+    capture.run();
+    await capture.emulator.answered(await capture.say('later'));
+    await eventually(() => capture.sink.sessionNames('repair/')).toEqual([]);
+    await expect.poll(() => questions(capture), { timeout: 20_000 }).toBe(before + 4);
+    expect(gaps(capture)).toEqual(['undecryptable open']);
+  });
+
+  it('is not asked of the phone while its sender may still send it again', async () => {
+    const capture = await unread({});
+    const before = await questions(capture);
+    await capture.emulator.answered(await capture.say('later'));
+    await capture.emulator.answered(await capture.say('and later'));
+    expect([await questions(capture), capture.sink.sessionNames('repair/').length]).toEqual([before, 1]);
+  });
+});
+
 describe('history that cannot be had', () => {
   it('is a final gap and an alarm when the media host has not got it', async () => {
     const capture = await capturing();
