@@ -13,6 +13,7 @@ const BENCHES = [
   'queue',
   'pipeline',
   'verify',
+  'prove',
   'search',
   'whatsapp',
   's3-requests',

@@ -15,7 +15,7 @@ import { parsePolicy, type Policy, type Witnessed } from '../record/policy.ts';
 import { parseTlogProof, verifyTlogProof } from '../record/tlog-proof.ts';
 import { parseTrust, type Trust } from '../record/trust.ts';
 import { derive } from './derive.ts';
-import { CORE, CORE_NAMES, fileOf, linesOf, partFile, REQUIRED, type Files } from './files.ts';
+import { CORE, CORE_NAMES, fileOf, linesOf, linkedTo, partFile, REQUIRED, type Files } from './files.ts';
 import { BUNDLE_CATALOGUE, type BundleCode, type BundleFinding } from './findings.ts';
 
 /** What the verifier has from elsewhere, and so need not take from the bundle. */
@@ -285,13 +285,10 @@ function signerOf(manifest: Manifest, key: string, { t }: StreamRecord): Signing
   return null;
 }
 
-/** The id that a chain of lines ends with; null if one does not name the one before. */
-function chainEnd(record: string, lines: readonly string[]): string | null {
+/** The id that a chain of lines ends with: each names the one before it. */
+function chainEnd(record: string, lines: readonly string[]): string {
   let id = entryId(record).toString('hex');
-  for (const line of lines) {
-    if (!line.includes(`"prev":"${id}"`)) return null;
-    id = entryId(line).toString('hex');
-  }
+  for (const line of lines) id = entryId(linkedTo(id, line)).toString('hex');
   return id;
 }
 

@@ -13,7 +13,7 @@ import { openManifest, signersOf } from '../record/manifest.ts';
 import { inclusionSpans } from '../record/proof-spans.ts';
 import { encodeTlogProof } from '../record/tlog-proof.ts';
 import { missing, type ArchiveSource, type PlacedSegment } from './archive-source.ts';
-import { CORE } from './files.ts';
+import { CORE, withoutLink } from './files.ts';
 
 /** What is looked through for neighbours, on either side: a day's segments would take long, and prove no more of the record. */
 const MOST_SEGMENTS_LOOKED_AT = 24;
@@ -44,7 +44,7 @@ export async function collect(
   put(CORE.proof, encodeTlogProof(await source.proof(leaf)));
   const { statement, line, after } = batchOf(record);
   put(CORE.batch, line);
-  put(CORE.after, after.map((text) => `${text}\n`).join(''));
+  put(CORE.after, after.map((text) => `${withoutLink(text)}\n`).join(''));
   const seal = await sealOf(source, record);
   put(CORE.manifest, await manifestOf(source, record, statement, seal?.heads ?? null));
   const { origin, root, log } = source.trust;
@@ -102,8 +102,8 @@ interface Seal {
 /** The first heads behind a record. */
 async function sealOf(source: ArchiveSource, { leaf }: Found): Promise<Seal | null> {
   for await (const leaves of source.headsFrom(leaf + 1)) {
-    const bytes = await source.read(headsKey(source.trust.origin, leaves));
-    if (bytes !== null) return { leaves, heads: parseHeads(bytes) };
+    const heads = await headsAt(source, leaves);
+    if (heads !== null) return { leaves, heads };
   }
   return null;
 }
@@ -141,55 +141,64 @@ async function putSeal(
   put(CORE.sealStream, `${canonicalize({ ...text, stream } as unknown as Json)}\n`);
 }
 
-/** The newest manifest up to the record's segment that names the batch's key in a role that may sign the record. */
+/**
+ * The newest manifest up to the record's segment that names the batch's key in a role that may sign the record: of the heads behind the
+ * record; else of the newest before it, or of a young log's first segment; else, for a key that is new since then, of the segments between.
+ */
 async function manifestOf(
   source: ArchiveSource,
-  { entry, placed }: Found,
+  record: Found,
   { key }: BatchStatement,
   heads: Heads | null,
 ): Promise<string> {
-  const { root, origin } = source.trust;
-  const documents = heads?.docs ?? (await manifestsBefore(source, placed));
-  const logged = new Map<string, string>();
-  for (const line of heads?.rules ?? []) {
-    const rule = parseEntry(line);
-    if (rule.t === 'key') logged.set(rule.doc, rule.at);
+  const from = await headsBefore(source, record.placed.first);
+  const earlier = heads ?? (from === 0 ? null : await headsAt(source, from));
+  const known = earlier === null ? manifestsIn(await source.segmentAt(0)) : earlier.docs;
+  const logged = new Map(
+    (earlier?.rules ?? []).flatMap((line) => {
+      const rule = parseEntry(line);
+      return rule.t === 'key' ? [[rule.doc, rule.at] as const] : [];
+    }),
+  );
+  const inTime = known.filter((text) => (logged.get(sha256Hex(text)) ?? '') <= record.placed.segment.tail.at);
+  let found = inTime.findLast((text) => namesSigner(source, text, key, record.entry));
+  for (let at = from; found === undefined && at < record.placed.first;) {
+    const placed = await source.segmentAt(at);
+    if (placed === null) break;
+    found = manifestsIn(placed).findLast((text) => namesSigner(source, text, key, record.entry));
+    at += placed.ids.length;
   }
-  const named = documents.filter((document) => {
-    const at = logged.get(sha256Hex(document));
-    if (at !== undefined && at > placed.segment.tail.at) return false;
-    const manifest = openManifest(document, root, origin);
-    return (['connector', 'reader'] as const).some(
-      (role) => signersOf(manifest, role).has(key) && maySign(role, entry.t),
-    );
-  });
-  const last = named.at(-1);
-  if (last === undefined) throw missing('a manifest that names the key of the batch', 'none');
-  return last;
+  if (found === undefined) throw missing('a manifest that names the key of the batch', 'none');
+  return found;
 }
 
-/** Where no heads follow the record: those of the newest heads before it, and of segments since; of a young log, the first segment's. */
-async function manifestsBefore(source: ArchiveSource, placed: PlacedSegment): Promise<string[]> {
-  let heads: Heads | null = null;
+function namesSigner({ trust }: ArchiveSource, document: string, key: string, { t }: StreamRecord): boolean {
+  const manifest = openManifest(document, trust.root, trust.origin);
+  return (['connector', 'reader'] as const).some((role) => signersOf(manifest, role).has(key) && maySign(role, t));
+}
+
+/** Where the newest heads up to a leaf stand; 0 for none. */
+async function headsBefore(source: ArchiveSource, leaf: number): Promise<number> {
   let from = 0;
   for await (const leaves of source.headsFrom(0)) {
-    if (leaves > placed.first) break;
+    if (leaves > leaf) break;
     from = leaves;
   }
-  const bytes = from === 0 ? null : await source.read(headsKey(source.trust.origin, from));
-  if (bytes !== null) heads = parseHeads(bytes);
-  const documents = [...(heads?.docs ?? [])];
-  for (let at = from; at < placed.first;) {
-    const segment = await source.segmentAt(at);
-    if (segment === null) break;
-    const keys = segment.segment.entries.flatMap((line) => {
-      const entry = line.includes('"kind":"manifest"') ? parseEntry(line.toString('latin1')) : null;
-      return entry?.t === 'key' ? entry.doc : [];
-    });
-    documents.push(...segment.segment.docs.map(String).filter((text) => keys.includes(sha256Hex(text))));
-    at += segment.ids.length;
-  }
-  return documents;
+  return from;
+}
+
+async function headsAt(source: ArchiveSource, leaves: number): Promise<Heads | null> {
+  const bytes = await source.read(headsKey(source.trust.origin, leaves));
+  return bytes === null ? null : parseHeads(bytes);
+}
+
+function manifestsIn(placed: PlacedSegment | null): string[] {
+  if (placed === null) return [];
+  const hashes = placed.segment.entries.flatMap((line) => {
+    const entry = line.includes('"kind":"manifest"') ? parseEntry(line.toString('latin1')) : null;
+    return entry?.t === 'key' ? entry.doc : [];
+  });
+  return placed.segment.docs.map(String).filter((text) => hashes.includes(sha256Hex(text)));
 }
 
 /** The record before, looked for backwards; a hole before it stands for records that have no id of their own. */

@@ -81,11 +81,9 @@ async function checkBatch() {
   demand(await signed(key, line.replace('"sig":"' + batch.sig + '",', ''), bytesOf(batch.sig)), 'the batch’s signature does not verify');
   demand(batch.stream === record.stream && batch.origin === trust.origin && batch.first <= record.seq, 'a batch of other records');
   let id = await recordId;
-  const lines = text('after.jsonl').split('\n').filter((each) => each !== '');
-  for (const each of lines) {
-    demand(JSON.parse(each).prev === id, 'a record is missing in the batch');
-    id = hexOf(await leaf(utf8(each)));
-  }
+  if (!files.has('after.txt')) return 'the signature by ' + role + ' key ' + batch.key + ' holds; that it covers the record is NOT checked here, because the batch is long: see README.txt';
+  const lines = text('after.txt').split('\n').filter((each) => each !== '');
+  for (const each of lines) id = hexOf(await leaf(utf8(each.replace('@', id))));
   demand(id === batch.last && lines.length === batch.first + batch.count - 1 - record.seq, 'the batch ends elsewhere');
   return 'signed by ' + role + ' key ' + batch.key;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { sha256 } from '../record/hash.ts';
 import type { Told } from './derive.ts';
+import { CORE, fileOf, linesOf } from './files.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 
 const STYLE = `
@@ -13,11 +14,16 @@ code,pre{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere;white-spac
 
 const hashOf = (text: string): string => `'sha256-${sha256(text).toString('base64')}'`;
 
+/** A page carries this many records behind its own; of a longer batch it says that the signature is not checked in it. */
+const MOST_LINES = 32;
+
 /** One page that checks the bundle in a browser: everything it needs is in it, and it may load nothing. */
 export function renderPage({ files }: Told): string {
+  const isLong = linesOf(fileOf(files, CORE.after)).length > MOST_LINES;
+  const carried = [...files].filter(([name]) => !isLong || name !== CORE.after);
   const data = JSON.stringify(
     Object.fromEntries(
-      [...files].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => [name, bytes.toString('base64')]),
+      carried.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => [name, bytes.toString('base64')]),
     ),
   );
   const policy = `default-src 'none'; script-src ${hashOf(PAGE_SCRIPT)}; style-src ${hashOf(STYLE)}; base-uri 'none'; form-action 'none'`;

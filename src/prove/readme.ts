@@ -85,10 +85,10 @@ function stepsOf({ files, record, log, root, signer }: Told): Step[] {
     },
     {
       title: 'The signature of the batch that the record came with.',
-      command: `${verifyBy('signer', 'batch')} && p=$(${LEAF} | sha256sum | cut -c1-64) && while read -r line; do case $line in *"\\"prev\\":\\"$p\\""*) p=$(printf '\\000%s' "$line" | sha256sum | cut -c1-64);; esac; done < after.jsonl && grep -cF "\\"last\\":\\"$p\\"" by-hand/batch.txt`,
+      command: `${verifyBy('signer', 'batch')} && p=$(${LEAF} | sha256sum | cut -c1-64) && while read -r line; do p=$(printf '\\000%s' "\${line%%@*}$p\${line#*@}" | sha256sum | cut -c1-64); done < after.txt && grep -cF "\\"last\\":\\"$p\\"" by-hand/batch.txt`,
       prints: [VERIFIED, '1'],
       means:
-        'Each record of the batch names the one before it; the last one’s id is what was signed, where it was captured.',
+        'Each record of the batch names the one before it (its id comes where @ stands); the last one’s id is what was signed, where it was captured.',
     },
   ];
 }
@@ -115,7 +115,7 @@ function ending({ files }: Told): string {
   return `WHAT IS HERE
 
 record.json is the record’s header, record.tlog-proof its proof (c2sp.org/tlog-proof) with the signed checkpoint and what witnesses signed of it. previous.*
-and next.* are its neighbours in its stream. batch.json is the signed statement, after.jsonl the records up to the end of the batch. seal.* are the heads
+and next.* are its neighbours in its stream. batch.json is the signed statement, after.txt the records up to the end of the batch, with @ for the id of the one before. seal.* are the heads
 logged next, and where the stream stood then. manifest.json, trust.json and policy.txt are keys. All else is made from these, whose SHA-256 are
 
 ${hashes.join('')}

@@ -71,7 +71,7 @@ describe('holdfast prove', { timeout: 180_000 }, () => {
     expect((await run('prove', at('bundle'), '--check')).stdout).toContain('trust came with the bundle');
     const other = await run('prove', at('bundle'), '--check', '--json', '--trust', at('other.json'));
     expect([other.code, JSON.parse(other.stdout).findings[0].code]).toEqual([1, 'proof/trust-other']);
-    truncateSync(at('bundle', 'after.jsonl'), 10);
+    truncateSync(at('bundle', 'after.txt'), 10);
     expect((await run('prove', at('bundle'), '--check')).code).toBe(1);
     const none = await run('prove', at('nowhere'), '--check');
     expect([none.code, codeIn(none)]).toEqual([2, 'prove/not-a-bundle']);

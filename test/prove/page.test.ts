@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/archive-fixture.ts';
-import { bundleOf, madeArchive, middleLeaf } from './subject.ts';
+import { checkBundle } from '../../src/prove/check.ts';
+import { archiveOfOneBatch, bundleOf, madeArchive, middleLeaf, recordsOf } from './subject.ts';
 
 const run = promisify(execFile);
 /** Chromium takes seconds to start, and on a busy machine many. */
@@ -58,7 +59,7 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
     ['record.tlog-proof', (text: string) => text.replace(/index \d+/, 'index 1'), 1],
     ['manifest.json', (text: string) => text.replace('"evaluation":true', '"evaluation":false'), 2],
     ['batch.json', (text: string) => text.replace(/"gen":\d/, '"gen":9'), 1],
-    ['after.jsonl', (text: string) => text.split('\n').slice(1).join('\n'), 1],
+    ['after.txt', (text: string) => text.split('\n').slice(1).join('\n'), 1],
     ['next.json', (text: string) => text.replace('"i":', '"i":1'), 1],
     ['seal-stream.json', (text: string) => text.replace('"seq":', '"seq":1'), 1],
     ['disclosed/view.part', (text: string) => `${text} `, 1],
@@ -66,6 +67,17 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
     const shown = await opened(changed(name, change), name.replaceAll(/\W/g, ''));
     expect(shown).toMatch(/<p id="verdict" class="bad">Not proven/);
     expect(shown.match(/<b>✗<\/b>/g)?.length).toBeGreaterThanOrEqual(least);
+  });
+
+  test('of a long batch says what it does not check, and is no larger for it', async () => {
+    await using place = await temporaryFolder();
+    const archive = await archiveOfOneBatch(place.path, 40);
+    const records = (await recordsOf(archive)).filter(({ entry }) => entry.t === 'content');
+    const files = await bundleOf(archive, records[0]?.leaf ?? -1);
+    expect(checkBundle(files).findings).toEqual([]);
+    const shown = await opened(files.get('check.html')?.toString() ?? '', 'long');
+    expect(shown).toMatch(/<p id="verdict" class="good">Proven/);
+    expect(shown).toContain('is NOT checked here');
   });
 
   test('shows content as text, whatever it holds', async () => {

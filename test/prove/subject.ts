@@ -15,12 +15,22 @@ import type { StreamRecord } from '../../src/record/entry-types.ts';
 import { checkpointKey } from '../../src/record/layout.ts';
 import { Opener } from '../../src/seal/open.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
-import { makeArchive, TRUST } from '../support/archive-fixture.ts';
+import { ArchiveMaker, LONG_CLASS, makeArchive, TRUST } from '../support/archive-fixture.ts';
 import { ORIGIN, READER } from '../vectors/keys.ts';
 
-/** The archive that the real writer makes, in a folder. Its tiles are taken away, unless asked for. */
+/** The archive that the real writer makes, in a folder. */
 export async function madeArchive(folder: string): Promise<string> {
   return await makeArchive(folder);
+}
+
+/** One account, whose messages came together. */
+export async function archiveOfOneBatch(folder: string, messages: number): Promise<string> {
+  await using maker = new ArchiveMaker(folder);
+  await maker.start();
+  const account = await maker.account('signal', '+12025550100', LONG_CLASS);
+  await maker.say(account, ...Array.from({ length: messages }, (_, n) => `message ${n}`));
+  await maker.archive();
+  return join(folder, 'archive');
 }
 
 /** Publishes the tiles of the newest checkpoint. */

@@ -79,12 +79,12 @@ const FORGED: readonly (readonly [string, Change, readonly BundleCode[]])[] = [
   ],
   [
     'records left out behind it',
-    edit('after.jsonl', (text) => text.split('\n').slice(1).join('\n')),
+    edit('after.txt', (text) => text.split('\n').slice(1).join('\n')),
     ['proof/batch-record'],
   ],
   [
     'the end of the batch cut',
-    edit('after.jsonl', (text) => text.trimEnd().split('\n').slice(0, -1).join('\n')),
+    edit('after.txt', (text) => text.trimEnd().split('\n').slice(0, -1).join('\n')),
     ['proof/batch-record'],
   ],
   [
