@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { LocalTime } from '../search/local-time.ts';
 import type { IndexState } from '../search/index-db.ts';
 
 /** Up to where an answer is complete: said with every one. */
@@ -11,4 +12,9 @@ export function stateLine({ position, records, lines, unreadable, awaited }: Ind
 export function stateResult({ position, records, lines, unreadable, awaited }: IndexState): Record<string, unknown> {
   const { origin, size, at } = position;
   return { origin, checkpoint: size, at, records, lines, unreadable, awaited };
+}
+
+/** Which clocks the times above are of; nothing for UTC, whose times say so themselves. */
+export function zoneLine(time: LocalTime): string {
+  return time.isUtc ? '' : `times of ${time.zone}; `;
 }

@@ -128,6 +128,49 @@ describe('holdfast read, search and show', () => {
     expect(daemon.printed).not.toMatch(/quixotic|berth|Ana|Ben|\+1202/);
   });
 
+  it('say times on the clocks of whoever asks, and which those are', async () => {
+    const config = place('zones');
+    await run('read', '--once', '--config', config);
+    const zone = ['--zone', 'America/New_York', '--config', config];
+    const shown = await run('show', 'harbour watch', ...zone);
+    expect(shown.stdout).toMatch(/^2026-11-22 \d\d:\d\d:\d\d -05:00 /m);
+    expect(shown.stdout).toMatch(/times of America\/New_York; \d+ records/);
+    expect((await run('search', 'on:2026-11-22 berth', ...zone)).stdout).toMatch(/^1 hit/);
+    expect((await run('search', 'on:2026-11-23 berth', ...zone)).stdout).toMatch(/^0 hits/);
+    const wrong = await run('search', 'berth', '--zone', 'Nowhere/Land', '--config', config);
+    expect([wrong.code, codeIn(wrong)]).toEqual([2, 'search/query']);
+  });
+
+  it('serve the same by HTTP while the log is followed, to whoever holds the token', async () => {
+    const config = place('served');
+    const settings = readFileSync(config, 'utf8').replace(
+      'followEvery: 100ms',
+      'followEvery: 100ms\n  web: { port: 0 }',
+    );
+    writeFileSync(config, settings);
+    const daemon = new Daemon({ args: ['read', '--serve', '--config', config], guard });
+    await daemon.started();
+    await until('the address', () => /http:\/\/127\.0\.0\.1:\d+\/api\/v1/.test(daemon.printed));
+    const address = /http:\/\/127\.0\.0\.1:\d+\/api\/v1/.exec(daemon.printed)?.[0] ?? '';
+    const file = join(guard.dir, 'served', 'index', 'web.token');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const token = readFileSync(file, 'utf8').trim();
+    const ask = async (query: string): Promise<{ status: number; total?: number }> => {
+      const response = await fetch(`${address}/search`, {
+        method: 'POST',
+        body: JSON.stringify({ query }),
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      });
+      return { status: response.status, ...((await response.json()) as { total?: number }) };
+    };
+    await until('the archive is read', async () => (await ask('berth')).status === 200);
+    expect(await ask('berth from:ben')).toMatchObject({ status: 200, total: 1 });
+    expect((await fetch(`${address}/status`)).status).toBe(401);
+    expect(daemon.printed).not.toContain(token);
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    expect(daemon.printed).not.toMatch(/berth|Ana|Ben|\+1202/);
+  }, 120_000);
+
   it('say in one error what is wrong', async () => {
     const config = place('wrong');
     expect(codeIn(await run('search', 'x', '--config', config))).toBe('search/index-missing');
