@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { codeOf, Failure } from '../base/failure.ts';
+import { encodeJob, jobId, type ApprovedJob } from '../queue/job.ts';
 import type { Uplink } from '../queue/link.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { signersOf, type Manifest } from '../record/manifest.ts';
@@ -50,12 +51,18 @@ export class ReaderSpool implements AsyncDisposable {
   readonly turn: Turn;
   readonly #spool: Spool;
   readonly #sink: AccountSpool;
+  readonly #uplink: Uplink;
   readonly #rest: AsyncDisposableStack;
 
-  private constructor(turn: Turn, spool: Spool, sink: AccountSpool, rest: AsyncDisposableStack) {
+  private constructor(
+    turn: Turn,
+    { spool, sink, uplink }: { spool: Spool; sink: AccountSpool; uplink: Uplink },
+    rest: AsyncDisposableStack,
+  ) {
     this.turn = turn;
     this.#spool = spool;
     this.#sink = sink;
+    this.#uplink = uplink;
     this.#rest = rest;
   }
 
@@ -65,8 +72,8 @@ export class ReaderSpool implements AsyncDisposable {
     const turn = parts.use(await Turn.take(options.directory, waitMs));
     const spool = parts.use(await openSpool(options, onFatal));
     const sink = spool.account('holdfast', options.name, options.retention);
-    await attach(options, spool, sink, parts);
-    return new ReaderSpool(turn, spool, sink, parts.move());
+    const uplink = await attach(options, spool, sink, parts);
+    return new ReaderSpool(turn, { spool, sink, uplink }, parts.move());
   }
 
   /** Resolves once all are durable. */
@@ -80,6 +87,11 @@ export class ReaderSpool implements AsyncDisposable {
   /** Records that have no receipt yet. */
   get backlog(): number {
     return this.#spool.backlog();
+  }
+
+  /** Sends something that is no record of this spool's. Resolves when the transport has it, which is not "logged". */
+  async carry(job: ApprovedJob): Promise<void> {
+    await this.#uplink.send(jobId(job), encodeJob(job));
   }
 
   /** Removes what is archived, read back and a week old. */
@@ -125,15 +137,16 @@ async function attach(
   spool: Spool,
   sink: AccountSpool,
   parts: AsyncDisposableStack,
-): Promise<void> {
+): Promise<Uplink> {
   const late: { attachments?: Attachments } = {};
   const archivers: ReadonlyMap<KeyId, SigningKey> = signersOf(manifest, 'archiver');
   // Disposed of after the shipper has stopped, whose questions it waits for.
   parts.defer(async () => late.attachments?.settled());
+  const way = parts.use(uplink === null ? noWay() : await uplink(spool.keyId));
   const shipper = parts.use(
     new Shipper({
       spool,
-      uplink: parts.use(uplink === null ? noWay() : await uplink(spool.keyId)),
+      uplink: way,
       signingKey,
       archivers,
       clock,
@@ -159,6 +172,7 @@ async function attach(
   );
   await shipper.start();
   await late.attachments.attach();
+  return way;
 }
 
 /** Where this process has no way to the archiver: what is recorded waits on the disk for one that has. */

@@ -13,6 +13,8 @@ export interface SpooledAuditOptions extends ReaderSpoolOptions {
   readonly actor: Actor;
   /** Stays at the spool while nobody else wants it, and carries what waits to the archiver. */
   readonly ships: boolean;
+  /** Approved entries that wait to be logged: carried as well, again and again until they are there. */
+  readonly approved?: () => readonly { readonly line: string; readonly document: string }[];
 }
 
 const TICK_MS = 50;
@@ -22,6 +24,8 @@ const GIVE_WAY_MS = 100;
 const KEEP_AT_LEAST_MS = 500;
 /** Carrying what waits is in no hurry: it comes back to the spool after those who record. */
 const CARRY_PAUSE_MS = 2000;
+/** An approved entry is sent again after this long, while the log does not show it. */
+const CARRY_APPROVED_MS = 5000;
 const PRUNE_EVERY_MS = 3_600_000;
 
 /**
@@ -40,6 +44,7 @@ export class SpooledAudit implements Audit {
   #leaving: Promise<void> | null = null;
   #isClosed = false;
   #prunedMs = -Infinity;
+  #carriedMs = -Infinity;
   /** On the monotonic clock: when the spool was taken, and when it was left. */
   #tookMs = 0;
   #leftMs = -Infinity;
@@ -107,11 +112,23 @@ export class SpooledAudit implements Audit {
         if (this.#o.ships && since(this.#leftMs) >= CARRY_PAUSE_MS) await this.#with((spool) => this.#prune(spool));
         return;
       }
-      const { turn } = await this.#spool;
+      const spool = await this.#spool;
+      if (this.#o.ships) this.#carryApproved(spool);
+      const { turn } = spool;
       const mayKeep = !this.#o.ships && since(this.#tookMs) < KEEP_AT_LEAST_MS;
       if (!mayKeep && turn.isWanted) this.#leave();
     } catch (error) {
       this.#o.events.trouble('reader-spool', codeOf(error));
+    }
+  }
+
+  /** Not awaited by whoever records: the way to the archiver may be slow. */
+  #carryApproved(spool: ReaderSpool): void {
+    if (this.#o.approved === undefined || since(this.#carriedMs) < CARRY_APPROVED_MS) return;
+    this.#carriedMs = performance.now();
+    for (const { line, document } of this.#o.approved()) {
+      const failed = (error: unknown): void => this.#o.events.trouble('approved', codeOf(error));
+      spool.carry({ kind: 'approved', line, document }).catch(failed);
     }
   }
 

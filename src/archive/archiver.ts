@@ -6,8 +6,9 @@ import { FormatError } from '../record/format-error.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import type { NoteKey } from '../record/note.ts';
 import type { Downlink } from '../queue/link.ts';
-import { parseJob, type ParsedJob, type ReceivedBatch } from '../queue/job.ts';
+import { parseJob, type ApprovedJob, type ParsedJob, type ReceivedBatch } from '../queue/job.ts';
 import { encodeReply, type Reply } from '../queue/reply.ts';
+import { judgeApproved } from './approvals.ts';
 import { LogCommitter, type Committed, type CommitKeys, type OwnEntry } from './committer.ts';
 import { missingRules } from './genesis.ts';
 import { GRANT_LIMITS, GrantQuota, type GrantLimits } from './grant-quota.ts';
@@ -93,6 +94,7 @@ export class Archiver implements AsyncDisposable {
   #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> = Promise.resolve();
   #keeping: Promise<void> = Promise.resolve();
+  #approving: Promise<void> = Promise.resolve();
   #isStarted = false;
   #hasEnded = false;
 
@@ -190,6 +192,7 @@ export class Archiver implements AsyncDisposable {
       this.#o.events.refused(error instanceof FormatError ? error.code : codeOf(error));
       return;
     }
+    if (job.kind === 'approved') return this.#takeApproved(job);
     if (job.kind === 'batch') return this.#inLane(job.statement.stream, () => this.#takeBatch(job));
     const reply = await this.#requests.answer(job);
     if (reply === null) this.#o.events.refused('archive/unknown-signer');
@@ -205,6 +208,18 @@ export class Archiver implements AsyncDisposable {
         if (this.#lanes.get(stream) === quiet) this.#lanes.delete(stream);
       });
     this.#lanes.set(stream, quiet);
+    return done;
+  }
+
+  /** Logged at once; whoever brought it sees it in the log, and brings it again until then. One at a time, so that none is logged twice. */
+  #takeApproved(job: ApprovedJob): Promise<void> {
+    const done = this.#approving.then(async () => {
+      const { origin, clock, events } = this.#o;
+      const judged = judgeApproved(job, { state: this.state, origin, clock });
+      if (judged.outcome === 'refuse') events.refused(judged.code);
+      if (judged.outcome === 'take') await this.#sequencer.flush([judged.entry], [judged.document]);
+    });
+    this.#approving = done.catch(() => undefined);
     return done;
   }
 

@@ -11,11 +11,13 @@ import type {
   StoreEntry,
   StreamRecord,
 } from '../record/entry-types.ts';
-import { leafHash, type Hash } from '../record/hash.ts';
+import { leafHash, sha256Hex, type Hash } from '../record/hash.ts';
 import type { Heads, StreamState } from '../record/heads.ts';
+import { approvalText } from '../record/hold.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { manifestHash, openManifest, signersOf, type Manifest } from '../record/manifest.ts';
 import { EMPTY_RANGE, type CompactRange } from '../record/merkle.ts';
+import { fromSeconds } from '../record/period.ts';
 import { TreeWindow } from '../record/tree-window.ts';
 
 /** Which log this is, and whose word counts in it. */
@@ -66,6 +68,8 @@ export class LogState {
   #signers: ReadonlyMap<KeyId, BatchSigner> = new Map();
   #schedules = new Map<string, { entry: RetentionEntry; line: string }>();
   #store: { entry: StoreEntry; line: string } | null = null;
+  readonly #approved = new Set<Hex256>();
+  #remembersSinceMs: number | null = 0;
   /** Signed checkpoint of the present size; empty before the first. */
   checkpoint = '';
   /** Size of the log at the last `heads`, and when that was. */
@@ -161,6 +165,23 @@ export class LogState {
     else if (entry.t === 'key') this.#applyManifest({ entry, line: encodeEntry(entry) }, documents);
     else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line: encodeEntry(entry) });
     else if (entry.t === 'store') this.#store = { entry, line: encodeEntry(entry) };
+    else if (entry.t === 'hold' || entry.t === 'disposition') this.#approved.add(sha256Hex(approvalText(entry)));
+    if (!isStreamRecord(entry)) this.#remember(entry.at);
+  }
+
+  /** Behind heads nothing is known of what was approved before the first entry that was read. */
+  #remember(at: string): void {
+    if (this.#remembersSinceMs === null) this.#remembersSinceMs = fromSeconds(at);
+  }
+
+  /** What this log has approved entries from: none that is older is known to be absent. 0: all of them. */
+  get remembersSinceMs(): number {
+    return this.#remembersSinceMs ?? Infinity;
+  }
+
+  /** True if an approved entry with this hash of what was signed stands in the log. */
+  hasApproved(hash: Hex256): boolean {
+    return this.#approved.has(hash);
   }
 
   #applyRecord(record: StreamRecord, leaf: number, leafId: Hex256): void {
@@ -215,6 +236,7 @@ export class LogState {
 
   static fromHeads(trusted: TrustedLog, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
     const state = new LogState(trusted, mostWindowLeaves, edge);
+    state.#remembersSinceMs = null;
     const documents = documentsByHash(heads.docs);
     for (const line of heads.rules) {
       const entry = parseEntry(line);

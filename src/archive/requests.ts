@@ -11,7 +11,7 @@ import type { LogState } from './log-state.ts';
 import type { Schedules } from './schedule.ts';
 import type { ArchiveStore } from './store.ts';
 
-export type ParsedRequest = Exclude<ParsedJob, { kind: 'batch' }>;
+export type ParsedRequest = Exclude<ParsedJob, { kind: 'batch' | 'approved' }>;
 type GrantRequest = Extract<ParsedRequest, { kind: 'grant' }>;
 
 /** A request may be this old, or this far ahead of our clock. */

@@ -2,6 +2,15 @@
 import { codeOf, Failure } from './failure.ts';
 import { code, type Log, type LogFields } from './log.ts';
 
+interface HoldsKept {
+  readonly holds: number;
+  readonly wanted: number;
+  readonly set: readonly string[];
+  readonly lifted: readonly string[];
+  readonly missing: readonly string[];
+  readonly unlogged: readonly string[];
+}
+
 /**
  * Every business event has one function here, and one call site. What is not a parameter here cannot reach a log: no content, no
  * names, no numbers of people, no error texts.
@@ -97,6 +106,13 @@ export class Events {
   cosigningRefused(status: number, reason: string): void {
     const level = status === 403 || status === 422 ? 'error' : 'warn';
     this.#log.write(level, 'checkpoint.refused', { status, reason: code(reason) });
+  }
+
+  /** Legal holds after a round: counts only. */
+  holdsKept({ holds, wanted, set, lifted, missing, unlogged }: HoldsKept): void {
+    const counts = { set: set.length, lifted: lifted.length, missing: missing.length, unlogged: unlogged.length };
+    const level = missing.length + unlogged.length > 0 ? 'error' : 'info';
+    this.#log.write(level, 'hold.round', { holds, wanted, ...counts });
   }
 
   unscheduledClass(count: number): void {

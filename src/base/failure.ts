@@ -171,13 +171,21 @@ export const FAILURES = {
   'archive/retired-recipient': 'refuse',
   'archive/grant-limit': 'refuse',
   'archive/behind-receipt': 'refuse',
+  'archive/bad-approval': 'refuse',
+  'archive/unknown-officer': 'refuse',
+  'archive/stale-approval': 'refuse',
 
   'access/busy': 'retry',
   'access/unrecorded': 'refuse',
 
+  'matters/approval': 'refuse',
   'matters/directory': 'refuse',
   'matters/not-found': 'refuse',
   'matters/target': 'refuse',
+
+  'prove/not-a-bundle': 'refuse',
+  'prove/not-found': 'refuse',
+  'prove/not-opened': 'refuse',
 
   'witness/answer': 'retry',
   'witness/commit': 'fatal',
@@ -185,10 +193,6 @@ export const FAILURES = {
   'witness/database': 'fatal',
   'witness/listen': 'fatal',
   'witness/unreachable': 'retry',
-
-  'prove/not-a-bundle': 'refuse',
-  'prove/not-found': 'refuse',
-  'prove/not-opened': 'refuse',
 
   'search/archive-unread': 'retry',
   'search/busy': 'retry',
@@ -218,9 +222,6 @@ export const FAILURES = {
   'web/too-slow': 'retry',
   'web/unauthenticated': 'refuse',
 
-  'queue/unreachable': 'retry',
-  'queue/denied': 'retry',
-  'queue/tls': 'retry',
   'export/archive-unread': 'retry',
   'export/exists': 'refuse',
   'export/in-use': 'refuse',
@@ -229,6 +230,9 @@ export const FAILURES = {
   'export/unbalanced': 'fatal',
   'export/write': 'retry',
 
+  'queue/unreachable': 'retry',
+  'queue/denied': 'retry',
+  'queue/tls': 'retry',
   'queue/full': 'retry',
   'queue/not-ready': 'retry',
   'queue/unexpected-answer': 'retry',

@@ -22,7 +22,7 @@ export function registerDirectory(program: Command): void {
       atReader('directory import', options, async (at) => {
         const rows = readDirectory(textOf(file));
         const deeds = directoryDeeds(rows);
-        await decide(at, deeds, `${bold(String(rows.length))} rows imported`);
+        await decide(at, deeds, `${bold(String(rows.length))} ${rows.length === 1 ? 'row' : 'rows'} imported`);
         at.output.result({ rows: rows.length, parts: deeds.length });
       }),
     );

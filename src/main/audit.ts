@@ -5,6 +5,7 @@ import type { Audit } from '../access/audit.ts';
 import type { Deed } from '../access/act.ts';
 import type { ReaderSpoolEvents } from '../access/reader-spool.ts';
 import { SpooledAudit } from '../access/spooled-audit.ts';
+import { ApprovedBox } from '../matters/approved-box.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { codeOf, Failure } from '../base/failure.ts';
@@ -37,6 +38,7 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
     clock: Date.now,
     uplink,
     ships: uplink !== null,
+    approved: () => new ApprovedBox(spool).waiting(),
     actor: { reader: name, user: systemUser(), session: randomBytes(16).toString('hex'), via: 'command' },
     events: events === null ? QUIET : spoken(events),
   });

@@ -8,6 +8,7 @@ import { runRole } from '../base/run.ts';
 import { readRecipientKey } from '../base/secrets.ts';
 import { BullmqUplink } from '../queue/bullmq-uplink.ts';
 import type { Uplink } from '../queue/link.ts';
+import { ApprovedBox } from '../matters/approved-box.ts';
 import { keyIdOf, type KeyId } from '../record/key.ts';
 import type { IndexState } from '../search/index-db.ts';
 import { Indexer, type IndexerParts, type IndexProgress } from '../search/indexer.ts';
@@ -50,8 +51,12 @@ export async function readOnce(
   options: Pick<ReadOptions, 'rebuild' | 'onProgress'>,
 ): Promise<IndexState | null> {
   await using parts = new AsyncDisposableStack();
-  const indexer = parts.use(await Indexer.open(await indexerParts(config, options, parts)));
-  return await indexer.catchUp();
+  const made = await indexerParts(config, options, parts);
+  const indexer = parts.use(await Indexer.open(made));
+  const state = await indexer.catchUp();
+  // Of a log that nothing was read from nothing is known.
+  if (state !== null) new ApprovedBox(need(config.reader, 'reader', 'reading').spool).sweep(made.db.acts);
+  return state;
 }
 
 /** Follows the log until the process is asked to stop. */
@@ -72,6 +77,7 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     while (!signal.aborted) {
       try {
         const state = await indexer.catchUp(signal);
+        if (config.reader !== undefined) new ApprovedBox(config.reader.spool).sweep(made.db.acts);
         if (state !== null && state.records > records) events.indexed(state.position.size, state.records - records);
         records = state?.records ?? records;
       } catch (error) {

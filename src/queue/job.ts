@@ -50,8 +50,15 @@ export interface HeadsJob {
   readonly accounts: readonly Hex128[];
 }
 
+/** An entry that officers approved, and the document it names. Believed for their signatures alone: anybody may carry it. */
+export interface ApprovedJob {
+  readonly kind: 'approved';
+  readonly line: string;
+  readonly document: string;
+}
+
 export type Request = GrantJob | HeadsJob;
-export type Job = BatchJob | (Request & { readonly at: string; readonly sig: string });
+export type Job = BatchJob | ApprovedJob | (Request & { readonly at: string; readonly sig: string });
 
 export const MOST_GRANTS = 16;
 export const MOST_ACCOUNTS = 256;
@@ -64,6 +71,7 @@ export function requestText(request: Request, at: string): string {
 
 /** A job's name in the queue: the same job has the same name, and it says nothing. */
 export function jobId(job: Job): string {
+  if (job.kind === 'approved') return `a-${sha256Hex(job.line)}`;
   return job.kind === 'batch' ? `b-${batchId(job.statement)}` : `r-${sha256Hex(requestText(job, job.at))}`;
 }
 
@@ -132,10 +140,12 @@ export function parseJob(text: string): ParsedJob {
       return parseBatch(wire as Partial<BatchWire>, Buffer.from(end < 0 ? '' : text.slice(end), 'base64'));
     case 'grant':
       return parseGrant(wire as Partial<Extract<Job, GrantJob>>);
+    case 'approved':
+      return parseApproved(wire as Partial<ApprovedJob>);
     case 'heads':
       return parseHeadsJob(wire as Partial<Extract<Job, HeadsJob>>);
     default:
-      throw refuse('a batch, grant or heads job');
+      throw refuse('a batch, grant, heads or approved job');
   }
 }
 
@@ -186,6 +196,16 @@ function parseGrant(job: Partial<Extract<Job, GrantJob>>): ParsedJob {
 function isObjectRequest({ sha256, md5, size, ret }: Partial<ObjectRequest>): boolean {
   const bytes = Number.isSafeInteger(size) && (size as number) >= 0;
   return HEX_256.test(String(sha256)) && /^[A-Za-z0-9+/]{22}==$/.test(String(md5)) && bytes && typeof ret === 'string';
+}
+
+/** An approved entry's document holds this much at most: 4000 hashes with what is around them. */
+const MOST_DOCUMENT = 300_000;
+
+function parseApproved({ line, document }: Partial<ApprovedJob>): ParsedJob {
+  if (typeof line !== 'string' || typeof document !== 'string' || document.length > MOST_DOCUMENT) {
+    throw refuse('an approved entry with its document');
+  }
+  return { kind: 'approved', line, document };
 }
 
 function parseHeadsJob(job: Partial<Extract<Job, HeadsJob>>): ParsedJob {

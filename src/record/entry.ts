@@ -116,6 +116,9 @@ function assertRules(entry: Entry): void {
       rule(entry, entry.part[0] >= 1 && entry.part[0] <= entry.part[1], 'part k of n');
       return rule(entry, isSorted(entry.heads.map(([stream]) => stream)), 'streams in ascending order, each once');
     case 'hold':
+      // Taking a hold away is the one thing that one person could do harm with alone.
+      rule(entry, entry.state !== 'released' || entry.by.length > 1, 'two approvals of a release');
+      return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
     case 'disposition':
       return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
     case 'pack':

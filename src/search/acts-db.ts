@@ -63,6 +63,24 @@ export interface KeptObjects {
   readonly lines: number;
 }
 
+/** How a hold stands in the log: what officers approved. */
+export interface HoldInLog {
+  readonly hold: string;
+  readonly state: 'placed' | 'extended' | 'released';
+  readonly reference: string;
+  /** Its entries in the order of the log. */
+  readonly entries: readonly {
+    readonly leaf: number;
+    readonly state: string;
+    readonly atMs: number;
+    /** SHA-256 of what the officers signed, and their key ids. */
+    readonly signed: string;
+    readonly officers: readonly string[];
+  }[];
+  readonly packs: readonly string[];
+  readonly media: readonly string[];
+}
+
 export interface Directory {
   readonly version: string;
   readonly atMs: number;
@@ -82,6 +100,8 @@ export interface ActsDb {
   directory(): Directory | null;
   /** What a hold of this scope covers now. Throws what a query throws. */
   kept(scope: HoldScope): KeptObjects;
+  /** Holds as the log has them, in the order in which they were placed. */
+  holds(): readonly HoldInLog[];
   /** Conversations in which a query finds a line. */
   families(query: QueryNode | null): number;
   /** Leaf of the first record of a line or a conversation of this index; null if there is none. */

@@ -62,18 +62,19 @@ export async function survey(reader: ArchiveReader, trust: Trust, cursor: LogCur
 
 /**
  * The segments behind the cursor, each verified and covered by a checkpoint that the log key signed: the published one, or the one
- * that the next segment carries. A segment that nothing covers yet is left for the next look.
+ * that the next segment carries. A segment that nothing covers yet is left for the next look. Who opens nothing needs no packs.
  */
 export async function* follow(
   reader: ArchiveReader,
   trust: Trust,
   cursor: LogCursor,
   { published, segments }: Survey,
+  { packs: wantsPacks = true } = {},
 ): AsyncGenerator<FollowedSegment> {
   const ahead: Promise<Loaded>[] = [];
   const load = (version: StoredVersion | undefined): void => {
     if (version === undefined) return;
-    const loading = loadSegment(reader, trust.origin, version);
+    const loading = loadSegment(reader, trust.origin, version, wantsPacks);
     // Awaited in its turn; until then a rejection must not count as unhandled.
     loading.catch(() => undefined);
     ahead.push(loading);
@@ -121,13 +122,18 @@ async function readPublished(reader: ArchiveReader, origin: string, cursor: LogC
   return null;
 }
 
-async function loadSegment(reader: ArchiveReader, origin: string, stored: StoredVersion): Promise<Loaded> {
+async function loadSegment(
+  reader: ArchiveReader,
+  origin: string,
+  stored: StoredVersion,
+  wantsPacks: boolean,
+): Promise<Loaded> {
   const { key, version, size } = stored;
   if (size > MAX_SEGMENT_BYTES) throw broken(key, `at most ${MAX_SEGMENT_BYTES} bytes`, String(size));
   const raw = await fetched(() => readWhole(reader, key, version, size));
   try {
     const segment = parseSegment(raw);
-    const names = segment.entries.flatMap((line) => packIn(line));
+    const names = wantsPacks ? segment.entries.flatMap((line) => packIn(line)) : [];
     const packs = new Map<string, Buffer | null>();
     let bytes = raw.length;
     for (const hash of names) {

@@ -2,8 +2,19 @@
 import type { KeyObject } from 'node:crypto';
 import { asAct, type Act } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
+import { FormatError } from '../record/format-error.ts';
+import { sha256Hex } from '../record/hash.ts';
+import { parseHoldDocument } from '../record/hold.ts';
 import { isStreamRecord, sealedPart } from '../record/entry.ts';
-import type { GapEntry, Hex128, Hex256, PackEntry, RepackEntry, StreamRecord } from '../record/entry-types.ts';
+import type {
+  GapEntry,
+  Hex128,
+  Hex256,
+  HoldEntry,
+  PackEntry,
+  RepackEntry,
+  StreamRecord,
+} from '../record/entry-types.ts';
 import type { KeyId } from '../record/key.ts';
 import { mediaKey } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
@@ -54,8 +65,18 @@ export interface ReadSegment {
   readonly records: readonly ReadRecord[];
   /** Packs that took over from others. */
   readonly repacks?: readonly RepackEntry[];
+  /** What officers approved about holds, each with its document; the log's own word, not yet judged. */
+  readonly holds?: readonly LoggedHold[];
   /** Which packs hold the bodies of which leaves. */
   readonly packs?: readonly PackRange[];
+}
+
+/** A `hold` entry of the log, and the objects that its document names. */
+export interface LoggedHold {
+  readonly leaf: number;
+  readonly entry: HoldEntry;
+  readonly packs: readonly Hex256[];
+  readonly media: readonly Hex256[];
 }
 
 /** Leaves from `first` on, before `end`: the pack may hold the body of each. */
@@ -103,7 +124,16 @@ export class RecordOpener implements AsyncDisposable {
     const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf), packOf) ?? []);
     const repacks = entries.flatMap(({ entry }) => (entry.t === 'repack' ? [entry] : []));
     const ranges = entries.flatMap(({ entry }) => (entry.t === 'pack' ? rangesOf(entry) : []));
-    return { first, end, at, records, packs: ranges, ...(repacks.length === 0 ? {} : { repacks }) };
+    const holds = entries.flatMap((entry) => holdOf(entry, docs) ?? []);
+    return {
+      first,
+      end,
+      at,
+      records,
+      packs: ranges,
+      ...(holds.length === 0 ? {} : { holds }),
+      ...(repacks.length === 0 ? {} : { repacks }),
+    };
   }
 
   /** Opens one record again, from a body that is at hand; null for what has none. `pack` is where it lay at first. */
@@ -140,6 +170,19 @@ export class RecordOpener implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#threads[Symbol.asyncDispose]();
+  }
+}
+
+/** A document that is missing, or none of a hold, is for `verify` to say: here such an entry names nothing. */
+function holdOf({ leaf, entry }: VerifiedEntry, docs: readonly string[]): LoggedHold | null {
+  if (entry.t !== 'hold') return null;
+  const document = docs.find((doc) => sha256Hex(doc) === entry.objects.h);
+  try {
+    const { packs, media } = parseHoldDocument(document ?? '');
+    return { leaf, entry, packs, media };
+  } catch (error) {
+    if (error instanceof FormatError) return { leaf, entry, packs: [], media: [] };
+    throw error;
   }
 }
 

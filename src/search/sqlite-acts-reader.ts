@@ -2,7 +2,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Actor, Deed, HoldScope } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
-import type { ActPage, ActsDb, Directory, KeptObjects, LoggedAct, Matter } from './acts-db.ts';
+import type { ActPage, ActsDb, Directory, HoldInLog, KeptObjects, LoggedAct, Matter } from './acts-db.ts';
 import type { PackRange } from './open-records.ts';
 import { PackFinder } from './pack-finder.ts';
 import { parseQuery } from './query-parse.ts';
@@ -144,6 +144,30 @@ export class ActsReader implements ActsDb {
   #packs(): PackRange[] {
     const rows = this.#db.prepare('SELECT first, end, hash FROM pack ORDER BY first').all();
     return rows.map(({ first, end, hash }) => ({ first: Number(first), end: Number(end), hash: String(hash) }));
+  }
+
+  holds(): HoldInLog[] {
+    const rows = this.#db.prepare('SELECT * FROM logged_hold ORDER BY leaf').all();
+    const objects = this.#db.prepare('SELECT hash FROM held WHERE hold = ? AND kind = ? ORDER BY hash');
+    return [...Map.groupBy(rows, ({ hold }) => String(hold))].map(([hold, own]) => {
+      const entries = own.map(({ leaf, state, at, signed, officers }) => ({
+        leaf: Number(leaf),
+        state: String(state),
+        atMs: Number(at),
+        signed: String(signed),
+        officers: JSON.parse(String(officers)) as string[],
+      }));
+      const isReleased = entries.some(({ state }) => state === 'released');
+      const hashes = (kind: string): string[] => objects.all(hold, kind).map(({ hash }) => String(hash));
+      return {
+        hold,
+        state: isReleased ? 'released' : entries.length > 1 ? 'extended' : 'placed',
+        reference: String(own[0]?.['reference']),
+        entries,
+        packs: hashes('pack'),
+        media: hashes('media'),
+      };
+    });
   }
 
   families(query: QueryNode | null): number {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Act, Deed, Target } from '../access/act.ts';
-import type { PackRange } from './open-records.ts';
+import { sha256Hex } from '../record/hash.ts';
+import { approvalText } from '../record/hold.ts';
+import type { LoggedHold, PackRange } from './open-records.ts';
 import { foldedName } from './words.ts';
 
 /*
@@ -15,6 +17,8 @@ CREATE TABLE shown(leaf INTEGER, act TEXT, PRIMARY KEY(leaf, act)) WITHOUT ROWID
 CREATE TABLE standing(thing TEXT PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL, matter TEXT, tag TEXT, what TEXT, a INTEGER, b INTEGER, stands INTEGER NOT NULL, deed TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX standing_name ON standing(name, matter);
 CREATE TABLE pack(first INTEGER, end INTEGER, hash TEXT, PRIMARY KEY(first, hash)) WITHOUT ROWID;
+CREATE TABLE logged_hold(leaf INTEGER PRIMARY KEY, hold TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, reference TEXT NOT NULL, signed TEXT NOT NULL, officers TEXT NOT NULL);
+CREATE TABLE held(hold TEXT, kind TEXT, hash TEXT, PRIMARY KEY(hold, kind, hash)) WITHOUT ROWID;
 CREATE INDEX part_leaf ON part(leaf);
 `;
 
@@ -25,6 +29,8 @@ const SQL = {
     id = excluded.id, at = excluded.at, user = excluded.user, name = excluded.name, matter = excluded.matter, tag = excluded.tag,
     what = excluded.what, a = excluded.a, b = excluded.b, stands = excluded.stands, deed = excluded.deed
     WHERE excluded.at > standing.at OR (excluded.at = standing.at AND excluded.id > standing.id)`,
+  hold: 'INSERT OR IGNORE INTO logged_hold VALUES(?, ?, ?, ?, ?, ?, ?)',
+  held: 'INSERT OR IGNORE INTO held VALUES(?, ?, ?)',
   pack: 'INSERT OR IGNORE INTO pack VALUES(?, ?, ?)',
 } as const;
 
@@ -52,6 +58,14 @@ export class ActWriter {
     const [a, b] = endsOf(target);
     const what = target?.what ?? null;
     this.#sql.stand.run(thing, id, atMs, by.user, deed.act, matter, tag, what, a, b, stands(deed) ? 1 : 0, text);
+  }
+
+  addHold({ leaf, entry, packs, media }: LoggedHold): void {
+    const officers = JSON.stringify(entry.by.map(({ key }) => key));
+    const signed = sha256Hex(approvalText(entry));
+    this.#sql.hold.run(leaf, entry.hold, entry.state, Date.parse(entry.at), entry.matter, signed, officers);
+    for (const hash of packs) this.#sql.held.run(entry.hold, 'pack', hash);
+    for (const hash of media) this.#sql.held.run(entry.hold, 'media', hash);
   }
 
   addPack({ hash, first, end }: PackRange): void {

@@ -10,7 +10,19 @@ import { Daemon, launch, runHoldfast, until, type Finished } from '../support/e2
 import { scanTerminal } from '../support/e2e-qr.ts';
 
 const UNLINKED = '+12025550143';
-const ROLES = ['root', 'log', 'archiver', 'connector', 'officer', 'reader-signing', 'witness', 'reader', 'escrow', 'host', 'deployment'];
+const ROLES = [
+  'root',
+  'log',
+  'archiver',
+  'connector',
+  'officer',
+  'reader-signing',
+  'witness',
+  'reader',
+  'escrow',
+  'host',
+  'deployment',
+];
 const WITHOUT_PUBLIC_HALF = ['host', 'deployment'];
 
 const guard = new Guard('cli');

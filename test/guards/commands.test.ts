@@ -65,7 +65,7 @@ describe('the command line', () => {
       );
     expect(shown.length).toBeGreaterThan(20);
     expect(shown.filter(({ command, option }) => !helpOf(command).includes(`  ${option} `))).toEqual([]);
-  });
+  }, 300_000);
 
   it('explains every option of every command', () => {
     for (const command of commands) {

@@ -163,15 +163,17 @@ export const ENTRIES: { readonly [T in EntryType]: Of<T> } = {
     period,
     max: period,
   }),
-  hold: fc.record({
-    ...kind('hold'),
-    log: origin,
-    by: approvals,
-    hold: hex128,
-    matter: text,
-    objects: bytesRef,
-    state: fc.constantFrom(...words.HOLD_STATES),
-  }),
+  hold: fc
+    .record({
+      ...kind('hold'),
+      log: origin,
+      by: approvals,
+      hold: hex128,
+      matter: text,
+      objects: bytesRef,
+      state: fc.constantFrom(...words.HOLD_STATES),
+    })
+    .filter(({ state, by }) => state !== 'released' || by.length > 1),
   disposition: fc.record({ ...kind('disposition'), log: origin, authority: text, by: approvals, objects: bytesRef }),
 };
 

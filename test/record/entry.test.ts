@@ -131,6 +131,14 @@ describe('an entry', () => {
 });
 
 describe('the rules of entries', () => {
+  it('want two approvals of a release, and one of anything else about a hold', () => {
+    const one = { key: 'a'.repeat(32), sig: `${'A'.repeat(86)}==` };
+    const two = { ...one, key: 'b'.repeat(32) };
+    expect(refusal(change('hold', { state: 'released', by: [one] }))).toBe('format/entry-rule');
+    expect(refusal(change('hold', { state: 'released', by: [one, two] }))).toBeNull();
+    expect(refusal(change('hold', { state: 'extended', by: [one] }))).toBeNull();
+  });
+
   const change =
     (name: string, more: object): (() => string) =>
     () =>

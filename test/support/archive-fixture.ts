@@ -19,7 +19,17 @@ import { Shipper } from '../../src/spool/shipper.ts';
 import { Spool } from '../../src/spool/spool.ts';
 import type { SpoolStream } from '../../src/spool/streams.ts';
 import { WatermarkGate } from '../../src/spool/watermark.ts';
-import { ARCHIVER, CONNECTOR, ESCROW, LOG, ORIGIN, READER, READER_SIGNING, ROOT, signingPair } from '../vectors/keys.ts';
+import {
+  ARCHIVER,
+  CONNECTOR,
+  ESCROW,
+  LOG,
+  ORIGIN,
+  READER,
+  READER_SIGNING,
+  ROOT,
+  signingPair,
+} from '../vectors/keys.ts';
 
 // A small archive as the real spool, queue and archiver write it, on a clock of its own. Keys are those of the vectors.
 

@@ -79,6 +79,7 @@ export class CheckingLog {
   take(text: string): void {
     const job = parseJob(text);
     if (job.kind === 'batch') return this.#takeBatch(asSent(job));
+    if (job.kind === 'approved') return this.#violate('an approved entry from a connector');
     const { at, sig, ...request } = job;
     const key = KEYS.get(job.connector);
     if (key === undefined || !verifyBytes(key, requestText(request, at), Buffer.from(sig, 'base64')))

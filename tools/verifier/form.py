@@ -263,6 +263,8 @@ def _broken_rule(entry):
         return "at least one lost record"
     if "by" in entry:
         keys = [approval["key"] for approval in entry["by"]]
+        if entry.get("state") == "released" and len(keys) < 2:
+            return "two approvals of a release"
         if keys != sorted(set(keys)):
             return "approvals in ascending order of keys"
     if kind in ("pack", "repack"):

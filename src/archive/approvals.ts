@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import type { FailureCode } from '../base/failure.ts';
+import { parseEntry } from '../record/entry.ts';
+import type { HoldEntry } from '../record/entry-types.ts';
+import { FormatError } from '../record/format-error.ts';
+import { sha256Hex } from '../record/hash.ts';
+import { approvalText, isApproved, parseHoldDocument } from '../record/hold.ts';
+import { signersOf } from '../record/manifest.ts';
+import { fromSeconds } from '../record/period.ts';
+import type { LogState } from './log-state.ts';
+
+/** Officers in two places may take this long to sign one entry. */
+const MOST_AGE_MS = 7 * 86_400_000;
+const MOST_AHEAD_MS = 15 * 60_000;
+
+export type ApprovalJudgement =
+  | { readonly outcome: 'take'; readonly entry: HoldEntry; readonly document: string }
+  /** It stands in the log already: nothing to do. */
+  | { readonly outcome: 'known' }
+  | { readonly outcome: 'refuse'; readonly code: FailureCode };
+
+export interface ApprovalParts {
+  readonly state: LogState;
+  readonly origin: string;
+  readonly clock: () => number;
+}
+
+/**
+ * Judges an entry that officers approved, before it is logged: what it says, who signed it, that its document is the one it names, and
+ * that it is none from before. The log remembers what it was read from; an entry that is older than that is refused, because it
+ * may stand in a part that this start did not read.
+ */
+export function judgeApproved(
+  { line, document }: { readonly line: string; readonly document: string },
+  { state, origin, clock }: ApprovalParts,
+): ApprovalJudgement {
+  const refused = (code: FailureCode): ApprovalJudgement => ({ outcome: 'refuse', code });
+  let entry;
+  try {
+    entry = parseEntry(line);
+    if (entry.t !== 'hold') return refused('archive/bad-approval');
+    parseHoldDocument(document);
+  } catch (error) {
+    if (error instanceof FormatError) return refused('archive/bad-approval');
+    throw error;
+  }
+  const { manifest } = state;
+  const isWhole = entry.objects.h === sha256Hex(document) && entry.objects.n === Buffer.byteLength(document);
+  if (entry.log !== origin) return refused('archive/other-log');
+  if (!isWhole || manifest === null) return refused('archive/bad-approval');
+  if (!isApproved(entry, signersOf(manifest, 'officer'))) return refused('archive/unknown-officer');
+  if (state.hasApproved(sha256Hex(approvalText(entry)))) return { outcome: 'known' };
+  const [atMs, nowMs] = [fromSeconds(entry.at), clock()];
+  const isFresh = atMs >= Math.max(nowMs - MOST_AGE_MS, state.remembersSinceMs) && atMs <= nowMs + MOST_AHEAD_MS;
+  return isFresh ? { outcome: 'take', entry, document } : refused('archive/stale-approval');
+}
