@@ -2,21 +2,26 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type ConnectionOptions } from 'node:tls';
 import type { Config } from '../base/config.ts';
 import { failed, type Check } from './checks.ts';
 import { CONNECTOR_STATUS, statusDirectory, type ConnectorStatus } from './housekeeping.ts';
 
 const REACH_TIMEOUT_MS = 10_000;
 
-/** The client that is installed, the way to WhatsApp's servers, and which of the config's accounts are linked. */
-export async function checkWhatsApp(config: Config): Promise<Check[]> {
+const SERVER: ConnectionOptions = { host: 'web.whatsapp.com', port: 443, servername: 'web.whatsapp.com' };
+
+/**
+ * The client that is installed, the way to WhatsApp's servers, and which of the config's accounts are linked. Only tests name another
+ * server.
+ */
+export async function checkWhatsApp(config: Config, server = SERVER): Promise<Check[]> {
   const accounts = config.accounts.filter(({ app }) => app === 'whatsapp');
   if (accounts.length === 0) return [];
   const states = linkStates(config);
   return [
     await attempt('client', 'as it was built', 'built-in address and Noise root', () => checkClient(config)),
-    await attempt('servers', 'TLS to web.whatsapp.com:443', 'answers', reach),
+    await attempt('servers', 'TLS to web.whatsapp.com:443', 'answers', () => reach(server)),
     ...accounts.map(({ name }) => judgeLinked(name, states.get(name) ?? 'not running')),
   ];
 }
@@ -28,13 +33,8 @@ async function checkClient(config: Config): Promise<void> {
   assertWire(WHATSAPP);
 }
 
-async function reach(): Promise<void> {
-  const socket = connect({
-    host: 'web.whatsapp.com',
-    port: 443,
-    servername: 'web.whatsapp.com',
-    rejectUnauthorized: true,
-  });
+async function reach(server: ConnectionOptions): Promise<void> {
+  const socket = connect({ ...server, rejectUnauthorized: true });
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
   } finally {

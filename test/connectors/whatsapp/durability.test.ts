@@ -32,6 +32,28 @@ describe('killed at the first line that could store a message (A)', () => {
   });
 });
 
+test('a rejection that nobody handles ends the process, says so without a word of content, and costs no message', async () => {
+  const world = await Killable.start();
+  await world.emulator.send({ to: number, from: bob, message: { conversation: 'the secret text' } });
+  const rejecting = await world.spawn('rejecting-process.ts');
+  await exited(rejecting);
+  expect(rejecting.exitCode === 1 || rejecting.signalCode === 'SIGKILL').toBe(true);
+  const printed = world.printed.join('');
+  expect(printed).toContain('"role.fatal"');
+  expect([printed.includes('the secret text'), printed.includes('what Bob wrote'), printed.includes(bob)]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  await world.emulator.send({ to: number, from: bob, message: { conversation: 'after it' } });
+  const again = await world.spawn('capture-process.ts');
+  await world.emulator.drained(number);
+  await exited(again, 'SIGTERM');
+  const book = await world.emulator.book(number);
+  const hashes = book.flatMap(({ plaintextSha256 }) => plaintextSha256);
+  expect(await world.archived()).toEqual(new Map(hashes.map((hash) => [hash, 1])));
+});
+
 test('prints nothing of sessions and keys, however often sessions are opened and closed', async () => {
   const world = await Killable.start();
   const child = await world.spawn('capture-process.ts');

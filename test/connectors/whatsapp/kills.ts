@@ -40,7 +40,7 @@ export class Killable {
 
   /** Resolves when the process runs. */
   async spawn(
-    script: 'capture-process.ts' | 'stock-process.ts',
+    script: 'capture-process.ts' | 'stock-process.ts' | 'rejecting-process.ts',
     dies?: CaptureSettings['dies'],
   ): Promise<ChildProcess> {
     const file = join(this.#directory, 'settings.json');

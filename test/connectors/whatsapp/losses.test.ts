@@ -249,9 +249,53 @@ describe('the download of a history blob stalls: the deaf session', () => {
   });
 });
 
-test('a text of six megabytes is captured whole', async () => {
+describe('a history blob cannot be had at first (G)', () => {
+  const syncType = proto.HistorySync.HistorySyncType.RECENT;
+  const chat = `${bob}@s.whatsapp.net`;
+  const key = { remoteJid: chat, fromMe: false, id: 'PAST' };
+  const past = { message: { key, message: { conversation: 'of last week' }, messageTimestamp: 1_790_000_000 } };
+  const content = { syncType, conversations: [{ id: chat, messages: [past] }] };
+  const chunk = { syncType, content, fault: { fault: 'status', status: 503, times: 1 } } as const;
+
+  test('the stock client has receipted it and never has it, though the host has it the next time', async () => {
+    const emulator = await startEmulator();
+    const client = await stock(emulator, () => Promise.resolve([]));
+    await client.opened();
+    const { fetch } = globalThis;
+    let asked = 0;
+    globalThis.fetch = () => Promise.resolve(new Response(null, { status: asked++ === 0 ? 503 : 200 }));
+    onTestFinished(() => void (globalThis.fetch = fetch));
+    const { entries } = await emulator.sendHistory(number, chunk);
+    await emulator.answered(entries);
+    await eventually(() => asked).toBe(1);
+    await say(emulator, 'of today');
+    await client.until(() => client.texts().includes('of today'));
+    client.reconnect();
+    await emulator.drained(number);
+    expect([await receiptCount(emulator), asked, JSON.stringify(client.events).includes('of last week')]).toEqual([
+      2,
+      1,
+      false,
+    ]);
+  });
+
+  test('the archive has it', async () => {
+    const capturing = await Capturing.start({ emulator: { tls: true } });
+    await capturing.emulator.sendHistory(number, chunk);
+    await eventually(() => capturing.texts).toEqual(['of last week']);
+    expect(capturing.sink.gaps).toEqual([]);
+  });
+});
+
+/** Frames say their length in three bytes, so nothing on the wire is longer, a text least of all. */
+const LONGEST_FRAME = 2 ** 24 - 1;
+
+test.each([
+  ['six megabytes', 6 * 2 ** 20],
+  ['almost the sixteen that a frame holds', LONGEST_FRAME - 1000],
+])('a text of %s is captured whole', async (_size, length) => {
   const capturing = await Capturing.start();
-  const text = 'x'.repeat(6 * 2 ** 20);
+  const text = 'x'.repeat(length);
   const { entries } = await capturing.emulator.send({ to: number, from: bob, message: { conversation: text } });
   await capturing.emulator.answered(entries);
   const sizes = capturing.sink.messages.map(({ raw }) => raw.length);
