@@ -171,8 +171,7 @@ const since = (timeMs: number): number => performance.now() - timeMs;
 function captureOf(deed: Deed, by: Actor, atMs: number): AccessCapture {
   const id = randomBytes(16).toString('hex');
   const act: Act = { v: 1, kind: 'act', id, atMs, by, deed };
-  const view = act as unknown as Json;
-  const text = canonicalize(view);
+  const text = canonicalize(act as unknown as Json);
   if (asAct(act) === null || Buffer.byteLength(text) > MAX_ACT_BYTES) {
     throw new Failure('access/unrecorded', {
       expected: `an act of at most ${MAX_ACT_BYTES} bytes, each text within its limit`,
@@ -182,5 +181,5 @@ function captureOf(deed: Deed, by: Actor, atMs: number): AccessCapture {
     });
   }
   const native = { chat: '', sender: '', id, kind: 'act', revision: '' };
-  return { type: 'access', native, via: 'reader', atMs, view, raw: Buffer.alloc(0) };
+  return { type: 'access', native, via: 'reader', atMs, view: act, raw: Buffer.alloc(0) };
 }

@@ -26,13 +26,19 @@ import { SeenTable, type Seen } from './sightings.ts';
 import type { SpoolParts } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
 
+/** An act, or a record that holds another one whole; what else it says is for whoever opens it. */
+export interface AccessView {
+  readonly v: 1;
+  readonly kind: 'act' | 'orphan';
+}
+
 /** What a reader did. It names no object: it is short, or it is refused. */
 export interface AccessCapture {
   readonly type: 'access';
   readonly native: NativeId;
   readonly via: string;
   readonly atMs: number;
-  readonly view: Json;
+  readonly view: AccessView;
   readonly raw: Uint8Array;
 }
 
@@ -205,7 +211,7 @@ export class AccountSpool implements AccountSink {
 
   #seal(
     { atMs, via, raw }: { atMs: number; via: string; raw: Uint8Array },
-    view: View | Json,
+    view: View | AccessView,
     object: StagedObject | null,
   ): Sealing {
     const cap = Buffer.from(canonicalize({ atMs, via }));

@@ -19,7 +19,7 @@ import { HoldLog } from '../../src/steward/hold-log.ts';
 import type { ArchiveReader } from '../../src/verify/reader.ts';
 import { ArchiveMaker, LONG_CLASS, MANIFEST, OFFICER, SECOND_OFFICER, TRUST } from '../support/archive-fixture.ts';
 import { eventually } from '../support/eventually.ts';
-import { ANA, BEN, HARBOUR, message, viewOf, type TestPerson } from '../search/kit.ts';
+import { ANA, BEN, HARBOUR, message, refTo, viewOf, type TestPerson } from '../search/kit.ts';
 import { ORIGIN, READER, READER_SIGNING, ROOT, type SigningPair } from '../vectors/keys.ts';
 
 const MATTER = 'ab'.repeat(16);
@@ -33,6 +33,7 @@ export class Held implements AsyncDisposable {
   #indexer!: Indexer;
   readonly #sinks = new Map<TestPerson, AccountSpool>();
   #count = 0;
+  #saidMs = 0;
 
   private constructor(directory: string, store: ArchiveStore) {
     this.store = store;
@@ -66,6 +67,7 @@ export class Held implements AsyncDisposable {
     this.#sinks.set(owner, sink);
     this.#count += 1;
     const native = { chat: '', sender: '', id: String(this.#count), kind: 'message', revision: '' };
+    this.#saidMs = maker.nowMs;
     const view = viewOf(owner, message(text), { by: owner, chat: HARBOUR, atMs: maker.nowMs });
     await sink.deliver([{ type: 'content', native, via: 'webhook', atMs: maker.nowMs, view, raw: Buffer.from(text) }]);
     // Segments, and so packs, of their own.
@@ -76,7 +78,30 @@ export class Held implements AsyncDisposable {
 
   /** A file that needs an object. */
   async send(owner: TestPerson): Promise<void> {
-    await this.maker.send(this.#sinks.get(owner) as AccountSpool, randomBytes(70_000));
+    const bytes = randomBytes(70_000);
+    const atMs = this.#saidMs;
+    const attachment = {
+      id: 'f',
+      contentType: 'image/png',
+      fileName: 'f.png',
+      size: bytes.length,
+      place: 'attachment',
+    } as const;
+    await (this.#sinks.get(owner) as AccountSpool).deliverMedia({
+      native: { chat: '', sender: '', id: 'file', kind: 'attachment', revision: '' },
+      via: 'webhook',
+      atMs,
+      view: (object) =>
+        viewOf(
+          owner,
+          { kind: 'attachment', target: refTo(owner, atMs), attachment, object },
+          { by: owner, chat: HARBOUR, atMs },
+        ),
+      raw: Buffer.alloc(0),
+      bytes: (async function* () {
+        yield bytes;
+      })(),
+    });
     await this.maker.archive();
     await this.index();
   }
