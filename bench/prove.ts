@@ -70,18 +70,18 @@ function someBatches(): { lines: string[]; statements: string[]; last: StreamHea
     for (let n = 0; n < MAX_BATCH_RECORDS; n += 1) {
       const seq = first + n;
       const entry: ContentEntry = {
-        ...{
-          v: 1,
-          t: 'content',
-          at: AT,
-          stream,
-          seq,
-          prev: head.id,
-          ret: 'GRS-6.1-011',
-          epoch: hexOf('epoch'),
-          i: seq,
-        },
-        ...{ body: { h: hexOf(`body ${seq}`), n: 600 }, com: hexOf(`com ${seq}`), tag: hexOf(`tag ${seq}`, 32) },
+        v: 1,
+        t: 'content',
+        at: AT,
+        stream,
+        seq,
+        prev: head.id,
+        ret: 'GRS-6.1-011',
+        epoch: hexOf('epoch'),
+        i: seq,
+        body: { h: hexOf(`body ${seq}`), n: 600 },
+        com: hexOf(`com ${seq}`),
+        tag: hexOf(`tag ${seq}`, 32),
       };
       const line = encodeEntry(entry);
       lines.push(line);

@@ -5,6 +5,7 @@ import { need } from '../base/config.ts';
 import { readRecipientKey } from '../base/secrets.ts';
 import type { PartName } from '../record/commitment.ts';
 import { keyIdOf } from '../record/key.ts';
+import { parsePolicy } from '../record/policy.ts';
 import type { Trust } from '../record/trust.ts';
 import { ArchiveSource, missing } from '../prove/archive-source.ts';
 import { collect } from '../prove/collect.ts';
@@ -29,7 +30,11 @@ export interface ProveRequest {
 /** All files of a bundle. What is disclosed is recorded as a reader's act before it is opened. Throws `prove/not-found`, `prove/not-opened`. */
 export async function proveRecord(request: ProveRequest): Promise<Map<string, Buffer>> {
   await using opened = await openReader(request.url, request.s3);
-  const source = new ArchiveSource(opened.reader, request.trust);
+  const source = new ArchiveSource(
+    opened.reader,
+    request.trust,
+    request.policy === undefined ? null : parsePolicy(request.policy),
+  );
   const leaf = await leafOf(source, request.record);
   const core = await collect(source, leaf, request.policy === undefined ? {} : { policy: request.policy });
   if (request.disclose !== null) {

@@ -18,9 +18,11 @@ import { inclusionSpans } from '../record/proof-spans.ts';
 import { parseSegment, type Segment } from '../record/segment.ts';
 import { TileTree } from '../record/tile-tree.ts';
 import { TILE_WIDTH, tilePath } from '../record/tiles.ts';
+import type { Policy } from '../record/policy.ts';
 import type { TlogProof } from '../record/tlog-proof.ts';
 import type { Trust } from '../record/trust.ts';
 import { MAX_WHOLE_BYTES, readWhole, type ArchiveReader } from '../verify/reader.ts';
+import { cosignedBehind, isMet, tilesBefore } from './cosigned.ts';
 
 export interface PlacedSegment {
   readonly first: number;
@@ -34,11 +36,14 @@ export class ArchiveSource {
   readonly trust: Trust;
   readonly #reader: ArchiveReader;
   readonly #segments = new Map<number, PlacedSegment>();
+  readonly #policy: Policy | null;
   #tiles: { tree: TileTree; note: string } | null | undefined;
 
-  constructor(reader: ArchiveReader, trust: Trust) {
+  /** With a policy, proofs lead to checkpoints that meet it, where there are any. */
+  constructor(reader: ArchiveReader, trust: Trust, policy: Policy | null = null) {
     this.#reader = reader;
     this.trust = trust;
+    this.#policy = policy;
   }
 
   /** The first version of a key, which is the object; null if there is none. */
@@ -104,10 +109,41 @@ export class ArchiveSource {
     }
   }
 
-  /** Proof of a leaf, from the tiles where they cover it, else from its segment alone. */
+  /** Proof of a leaf, from the tiles where they cover it, under a cosigned checkpoint if there is one; else from its segment alone. */
   async proof(leaf: number): Promise<TlogProof> {
-    const tiled = await this.#fromTiles(leaf);
+    const tiles = await this.tiles();
+    const cosigned = tiles === null || leaf >= tiles.tree.size ? null : await this.#cosigned(leaf);
+    const witnessed = cosigned === null ? null : await this.#fromTiles(leaf, this.#treeOf(cosigned, tiles), cosigned);
+    const tiled = witnessed ?? (tiles === null ? null : await this.#fromTiles(leaf, tiles.tree, tiles.note));
     return tiled ?? (await this.#fromSegment(leaf));
+  }
+
+  /** False where a policy was given that the proof's checkpoint does not meet yet. */
+  meets({ checkpoint }: TlogProof): boolean {
+    return this.#policy === null || isMet(checkpoint, this.#policy);
+  }
+
+  async #cosigned(leaf: number): Promise<string | null> {
+    const { origin, log } = this.trust;
+    const reader = this.#reader;
+    const place = {
+      origin,
+      log,
+      read: (key: string) => this.read(key),
+      async *keysAfter(prefix: string, after: string): AsyncGenerator<string> {
+        for await (const { key, deleteMarker } of reader.listVersions(prefix, after)) if (!deleteMarker) yield key;
+      },
+    };
+    return await cosignedBehind(place, leaf, this.#policy);
+  }
+
+  #treeOf(note: string, tiles: { tree: TileTree } | null): TileTree {
+    const { origin, log } = this.trust;
+    const { size } = openCheckpoint(note, log);
+    return new TileTree(
+      size,
+      tilesBefore(tiles?.tree.size ?? 0, origin, (key) => this.readDerived(key)),
+    );
   }
 
   /** The tiles of the newest tree that is published whole; null where there are none that the log key vouches for. */
@@ -126,15 +162,14 @@ export class ArchiveSource {
     return this.#tiles;
   }
 
-  /** A damaged tile gives a proof that does not hold, and so none. */
-  async #fromTiles(leaf: number): Promise<TlogProof | null> {
-    const tiles = await this.tiles();
-    if (tiles === null || leaf >= tiles.tree.size) return null;
+  /** A damaged or missing tile gives a proof that does not hold, and so none. */
+  async #fromTiles(leaf: number, tree: TileTree, checkpoint: string): Promise<TlogProof | null> {
+    if (leaf >= tree.size) return null;
     try {
-      const { size, root } = openCheckpoint(tiles.note, this.trust.log);
-      const hashes = await tiles.tree.inclusionProof(leaf);
-      verifyInclusion(await tiles.tree.leaf(leaf), leaf, size, hashes, root);
-      return { index: leaf, hashes, checkpoint: tiles.note };
+      const { size, root } = openCheckpoint(checkpoint, this.trust.log);
+      const hashes = await tree.inclusionProof(leaf);
+      verifyInclusion(await tree.leaf(leaf), leaf, size, hashes, root);
+      return { index: leaf, hashes, checkpoint };
     } catch (error) {
       if (error instanceof FormatError) return null;
       throw error;

@@ -57,8 +57,11 @@ export async function collect(
   ] as const;
   for (const [name, proofName, neighbour] of neighbours) {
     if (neighbour === null) continue;
+    const proof = await source.proof(neighbour.leaf);
+    // What witnesses have not seen yet would hold nothing against the record, and nothing for it.
+    if (!source.meets(proof)) continue;
     put(name, neighbour.line);
-    put(proofName, encodeTlogProof(await source.proof(neighbour.leaf)));
+    put(proofName, encodeTlogProof(proof));
   }
   if (seal !== null) await putSeal(source, record, seal, put);
   return files;
@@ -136,8 +139,10 @@ async function putSeal(
     seq: state.seq,
     size: hashes.length,
   };
+  const logged = await source.proof(leaves + index);
+  if (!source.meets(logged)) return;
   put(CORE.seal, lines[index] as string);
-  put(CORE.sealProof, encodeTlogProof(await source.proof(leaves + index)));
+  put(CORE.sealProof, encodeTlogProof(logged));
   put(CORE.sealStream, `${canonicalize({ ...text, stream } as unknown as Json)}\n`);
 }
 

@@ -13,6 +13,7 @@ import { PARTS } from '../../src/record/commitment.ts';
 import { isStreamRecord, parseEntry } from '../../src/record/entry.ts';
 import type { StreamRecord } from '../../src/record/entry-types.ts';
 import { checkpointKey } from '../../src/record/layout.ts';
+import { parsePolicy } from '../../src/record/policy.ts';
 import { Opener } from '../../src/seal/open.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import { ArchiveMaker, LONG_CLASS, makeArchive, TRUST } from '../support/archive-fixture.ts';
@@ -42,8 +43,8 @@ export async function publishTiles(path: string): Promise<void> {
   await new TilePublisher({ store, origin: ORIGIN }).publish({ size, root, checkpoint });
 }
 
-export async function sourceOf(path: string): Promise<ArchiveSource> {
-  return new ArchiveSource(await openDirReader(path), TRUST);
+export async function sourceOf(path: string, policy: string | null = null): Promise<ArchiveSource> {
+  return new ArchiveSource(await openDirReader(path), TRUST, policy === null ? null : parsePolicy(policy));
 }
 
 export interface PlacedRecord {
