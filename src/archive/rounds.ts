@@ -12,6 +12,8 @@ export interface SignedLog extends SignedSize {
 export interface Round {
   readonly name: 'tiles' | 'witness' | 'time-stamp';
   readonly everyMs: number;
+  /** False: not once more when the archiver stops. */
+  readonly atStop?: boolean;
   /** MUST be harmless to repeat. MUST end soon after the signal aborts. Rejects with what could not be done now. */
   run(log: SignedLog, signal: AbortSignal): Promise<void>;
 }
@@ -35,7 +37,7 @@ export class Rounds implements AsyncDisposable {
   readonly #parts: RoundsParts;
   readonly #closing = new AbortController();
   readonly #timers = new Map<Round, NodeJS.Timeout>();
-  readonly #running = new Map<Round, Promise<void>>();
+  readonly #running = new Map<Round, Promise<boolean>>();
   readonly #doneSize = new Map<Round, number>();
 
   constructor(parts: RoundsParts) {
@@ -49,10 +51,18 @@ export class Rounds implements AsyncDisposable {
   #plan(round: Round, afterMs: number): void {
     if (this.#closing.signal.aborted) return;
     const run = async (): Promise<void> => {
-      const isDone = await this.#run(round, this.#closing.signal);
+      const isDone = await this.#inTurn(round, this.#closing.signal);
       this.#plan(round, isDone ? round.everyMs : Math.min(RETRY_MS, round.everyMs));
     };
-    this.#timers.set(round, setTimeout(() => this.#running.set(round, run()), afterMs).unref());
+    this.#timers.set(round, setTimeout(() => void run(), afterMs).unref());
+  }
+
+  /** One run of a round after the other. */
+  #inTurn(round: Round, signal: AbortSignal): Promise<boolean> {
+    const before = this.#running.get(round) ?? Promise.resolve(true);
+    const running = before.then(() => this.#run(round, signal));
+    this.#running.set(round, running);
+    return running;
   }
 
   /** True if there is nothing left to do for the present size. */
@@ -70,20 +80,19 @@ export class Rounds implements AsyncDisposable {
   }
 
   /** Runs every round now. Resolves when they have ended, whatever came of them. */
-  async runAll(signal: AbortSignal = this.#closing.signal): Promise<void> {
-    await Promise.all(
-      this.#parts.rounds.map(async (round) => {
-        await this.#running.get(round);
-        const running = this.#run(round, signal).then(() => undefined);
-        this.#running.set(round, running);
-        await running;
-      }),
-    );
+  async runAll(): Promise<void> {
+    await this.#runThese(this.#parts.rounds, this.#closing.signal);
+  }
+
+  async #runThese(rounds: readonly Round[], signal: AbortSignal): Promise<void> {
+    await Promise.all(rounds.map((round) => this.#inTurn(round, signal)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    await this.runAll(AbortSignal.timeout(LAST_ROUND_MS));
+    const last = this.#parts.rounds.filter(({ atStop }) => atStop !== false);
+    await Promise.all(this.#running.values());
+    await this.#runThese(last, AbortSignal.timeout(LAST_ROUND_MS));
   }
 }

@@ -43,8 +43,20 @@ export const archive = z
     witnessAlarmAfter: duration
       .prefault('1d')
       .describe('An alarm says so when a witness has not cosigned for this long, though the log has grown.'),
+    timeStampEvery: duration
+      .prefault('1d')
+      .describe('How often time-stamping authorities are asked, if the log has grown.'),
   })
   .describe('The archive.');
+
+export const timeStamp = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).describe('Where an RFC 3161 time-stamping authority takes requests.'),
+  ca: path.describe('PEM: the authority’s root, and what stands between it and its signer.'),
+  crls: z
+    .array(z.url({ protocol: /^(?:https?|file)$/ }))
+    .default([])
+    .describe('Where its revocation lists are; they are kept with each token.'),
+});
 
 export const witness = z.strictObject({
   name: z

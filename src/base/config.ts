@@ -5,7 +5,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
-import { archive, witness } from './config-archive.ts';
+import { archive, timeStamp, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
 import { settingWords } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
@@ -122,6 +122,10 @@ export const configSchema = z.strictObject({
   manifest: path.describe('The signed key manifest.'),
   keys: keys.default({}),
   archive: archive,
+  timeStamps: z
+    .array(timeStamp)
+    .default([])
+    .describe('RFC 3161 authorities that stamp the daily checkpoint. Archiver only.'),
   witnesses: z
     .array(witness)
     .default([])
@@ -277,6 +281,7 @@ function absolute(config: Config, base: string): Config {
       config.archive.s3 === undefined
         ? config.archive
         : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
+    timeStamps: config.timeStamps.map((entry) => paths(entry, 'ca')),
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
     ...(config.reader === undefined ? {} : { reader: readerPaths(config.reader) }),

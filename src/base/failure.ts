@@ -187,6 +187,9 @@ export const FAILURES = {
   'prove/not-found': 'refuse',
   'prove/not-opened': 'refuse',
 
+  'timestamp/answer': 'retry',
+  'timestamp/unreachable': 'retry',
+
   'witness/answer': 'retry',
   'witness/commit': 'fatal',
   'witness/conflict': 'retry',

@@ -10,6 +10,7 @@ import { readTrust } from '../main/trusted.ts';
 import { VERSION } from '../main/version.ts';
 import { renderHtml } from '../verify/render-html.ts';
 import { parsePolicy } from '../record/policy.ts';
+import type { TimeStampJudge } from '../record/time-stamp.ts';
 import { renderJson, renderText } from '../verify/render.ts';
 import type { Report } from '../verify/report.ts';
 import { verifyArchive } from '../verify/verify.ts';
@@ -21,6 +22,7 @@ interface VerifyCliOptions {
   readonly since?: string;
   readonly state?: string;
   readonly policy?: string;
+  readonly tsaCa?: string;
   readonly payloads: boolean;
   readonly integrityOnly: boolean;
   readonly workers?: number;
@@ -50,6 +52,7 @@ export function registerVerify(program: Command): void {
       'keeps the checkpoint of this visit for the next one, which proves that the log only grew',
     )
     .option('--policy <file>', 'C2SP policy: which witnesses must have cosigned the log')
+    .option('--tsa-ca <file>', 'PEM: roots of the time-stamping authorities that you trust')
     .option('--no-payloads', 'do not read packs and objects: existence and size only')
     .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
     .option('--workers <n>', 'threads; default: one per core', workersOf)
@@ -82,6 +85,7 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
   const seen = options.state === undefined ? null : readState(options.state);
   const report = await verifyArchive(opened.reader, trust, {
     ...(seen === null ? {} : { seen }),
+    ...(options.tsaCa === undefined ? {} : { timeStamps: await judgeUnder(options.tsaCa) }),
     ...(options.policy === undefined ? {} : { policy: parsePolicy(readNamed(options.policy, 'a policy file')) }),
     payloads: options.payloads,
     integrityOnly: options.integrityOnly,
@@ -99,6 +103,15 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
     options.json ? renderJson(report) : `${bold(PAINT[report.verdict](headline))}\n${rest.join('\n')}`,
   );
   process.exitCode = report.exitCode;
+}
+
+/** Loaded only where it is asked for: it takes an ASN.1 library. */
+async function judgeUnder(file: string): Promise<TimeStampJudge> {
+  const [{ readCertificates }, { timeStampJudge }] = await Promise.all([
+    import('../main/certificates.ts'),
+    import('../timestamp/judge.ts'),
+  ]);
+  return timeStampJudge(readCertificates(file));
 }
 
 /** A report that cannot be written must not pass for a verdict: nothing is printed then. */

@@ -35,6 +35,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
   assertLogKey(trusted, signingKeyOf(log).id, logPath);
   assertNamed(trusted.manifest, 'archiver', archiver, archiverPath);
   const told = archiverEvents(events);
+  const timeRounds = await timeRoundsOf(config);
   const { flushBytes, flushAfter, headsEvery, readBackAfter } = config.archive;
   return Archiver.start({
     store,
@@ -49,7 +50,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
     headsEveryMs: headsEvery,
     readBackAfterMs: readBackAfter,
-    rounds: (archived) => roundsOf(config, trusted, archived, told),
+    rounds: (archived) => roundsOf(config, trusted, archived, told, timeRounds),
     clock: Date.now,
     events: told,
     onFatal: running.fatal,
@@ -65,7 +66,13 @@ function assertLogKey({ trust }: Trusted, id: string, where: string): void {
   });
 }
 
-function roundsOf({ archive, witnesses }: Config, trusted: Trusted, log: ArchivedLog, events: ArchiverEvents): Round[] {
+function roundsOf(
+  { archive, witnesses }: Config,
+  trusted: Trusted,
+  log: ArchivedLog,
+  events: ArchiverEvents,
+  timeRounds: MakeRounds,
+): Round[] {
   const tiles = new TilePublisher(log);
   return [
     {
@@ -78,7 +85,22 @@ function roundsOf({ archive, witnesses }: Config, trusted: Trusted, log: Archive
       const address = { url, key: witnessKeyOf(trusted, name) };
       return new WitnessRound({ log, address, everyMs, alarmAfterMs, clock: Date.now, events });
     }),
+    ...timeRounds(log),
   ];
+}
+
+type MakeRounds = (log: ArchivedLog) => Round[];
+
+/** Loaded only where authorities are configured: it takes an ASN.1 library. */
+async function timeRoundsOf({ archive, timeStamps }: Config): Promise<MakeRounds> {
+  if (timeStamps.length === 0) return () => [];
+  const [{ TimeRound }, { readCertificates }] = await Promise.all([
+    import('../archive/time-round.ts'),
+    import('./certificates.ts'),
+  ]);
+  const authorities = timeStamps.map(({ url, ca, crls }) => ({ url, crls, certificates: readCertificates(ca) }));
+  const everyMs = archive.timeStampEvery;
+  return (log) => authorities.map((authority) => new TimeRound({ log, authority, everyMs, clock: Date.now }));
 }
 
 /** The root says whose word counts; the config says only where to ask. */

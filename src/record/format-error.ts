@@ -27,6 +27,7 @@ export const FORMAT_CODES = [
   'format/manifest',
   'format/manifest-signature',
   'format/manifest-origin',
+  'format/time-stamp',
   'format/trust',
   'format/heads',
   'format/receipt',

@@ -53,6 +53,7 @@ export class LogCheck {
   readonly #epochs: EpochBook;
   readonly #window: IdWindow;
   readonly #times = new Map<number, string>();
+  readonly #timesBefore = new Map<number, string>();
   readonly counts: Partial<Record<EntryType, number>> = {};
   segments = 0;
   /** Time of the newest segment: the store's own clock. */
@@ -142,8 +143,14 @@ export class LogCheck {
     return this.#times.get(leaf) ?? null;
   }
 
+  /** Time of the segment with this leaf, if somebody asked about the size of the log behind it. */
+  timeOf(leaf: number): string | null {
+    return this.#timesBefore.get(leaf + 1) ?? null;
+  }
+
   #judgeTime({ first, end, tail }: SegmentSummary): string {
     for (const size of this.tree.wantedBetween(first - 1, end)) this.#times.set(size, tail.at);
+    for (const size of this.tree.wantedBetween(first, end + 1)) this.#timesBefore.set(size, tail.at);
     const where = { leaf: first, key: segmentKey(this.#p.trust.origin, first) };
     judgeClock(this.#p.findings, where, this.at, tail.at);
     if (tail.at > this.at) this.at = tail.at;

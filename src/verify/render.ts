@@ -44,6 +44,8 @@ function facts(report: Report): string[] {
   ];
   const watched = shownWitnesses(report);
   if (watched !== null) lines.push(`witnesses  ${watched}`);
+  const { time } = report;
+  if (time.stamps > 0) lines.push(`time       ${time.size} leaves stamped ${time.at}; ${time.stamps} stamps hold`);
   if (report.tiles.size > 0) {
     lines.push(
       `tiles      ${report.tiles.compared} of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,

@@ -5,6 +5,7 @@ import { parseSigningKeyText, type KeyId } from '../record/key.ts';
 import type { RecipientRole, SignerRole } from '../record/manifest.ts';
 import type { AccountCoverage } from './coverage.ts';
 import type { FoundCode } from './findings.ts';
+import type { TimeReport } from './time-stamps.ts';
 import type { WitnessReport } from './witnesses.ts';
 
 /**
@@ -30,6 +31,8 @@ export interface Report {
   readonly store: StoreReport;
   /** Who vouches that everybody sees this log, and how far. */
   readonly witnesses: WitnessReport;
+  /** Since when it has been as it is, by the word of time-stamping authorities. */
+  readonly time: TimeReport;
   /** The C2SP tiles: for how many leaves they are published, and how many of them were compared with the log. */
   readonly tiles: { readonly size: number; readonly compared: number };
   /** True where one machine made all keys: nobody can tell then who else has them. */

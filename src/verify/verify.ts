@@ -26,6 +26,7 @@ import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
 import { listTiles, noteMissingTiles, TileCheck, type StoredTiles } from './tiles.ts';
 import { LogTree } from './tree.ts';
+import { NO_TIME } from './time-stamps.ts';
 import { NO_WITNESSES } from './witnesses.ts';
 import { rereadForClaims, walkSegments, type WalkParts } from './walk.ts';
 
@@ -229,6 +230,7 @@ class Run {
       at: check?.at ?? '',
       store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
       witnesses: this.#attestations?.witnesses ?? NO_WITNESSES,
+      time: this.#attestations?.time ?? NO_TIME,
       tiles: { size: work?.tiles.size ?? 0, compared: work?.tiles.count ?? 0 },
       evaluation: check?.keys.isEvaluation ?? false,
       payloads,

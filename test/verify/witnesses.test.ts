@@ -11,6 +11,7 @@ import { renderText } from '../../src/verify/render.ts';
 import { TRUST } from '../support/archive-fixture.ts';
 import { LOG, ORIGIN, ROOT, signingPair, type SigningPair } from '../vectors/keys.ts';
 import type { MemoryArchive } from './memory-archive.ts';
+import { relog } from './relog.ts';
 import { codesAfter, codesOf, flip, lockAll, notesOf, smallArchive, verify } from './subject.ts';
 
 const [ONE, TWO, THREE] = ['one', 'two', 'three'].map((name) => signingPair(`witness ${name}`)) as [
@@ -95,6 +96,21 @@ describe('what witnesses cosigned', () => {
     // The fixture's archive is of a few hours.
     expect(codes).toEqual(['verify/quorum-behind']);
     expect(report.witnesses.size).toBe(openCheckpoint(early, TRUST.log).size);
+  });
+
+  test('is a finding where a day of the log went by without it', async () => {
+    const copy = archive.clone();
+    witnessed(copy, early, [ONE, TWO]);
+    relog(copy, ({ segments }) => {
+      const newest = segments.at(-1);
+      if (newest === undefined) return;
+      newest.at = '2026-11-24T09:00:00Z';
+      newest.own = newest.own.map((entry) => ({ ...entry, at: newest.at }));
+    });
+    // The same log up to the size that was cosigned: only the end is later.
+    const codes = codesOf(await verify(copy, { policy: POLICY }));
+    expect(codes).toContain('verify/quorum-stale');
+    expect(codes).not.toContain('verify/witness-fork');
   });
 
   test('is held against the log: a fork and a rollback are findings though every signature is right', async () => {
