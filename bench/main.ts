@@ -15,6 +15,7 @@ const BENCHES = [
   'verify',
   'prove',
   'search',
+  'export',
   'whatsapp',
   's3-requests',
   'witness',

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +18,8 @@ import type { Deed } from '../../src/access/act.ts';
 import { Failure } from '../../src/base/failure.ts';
 import { Zone } from '../../src/export/zone.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
+import { openDirReader } from '../../src/verify/dir-reader.ts';
+import type { ArchiveReader } from '../../src/verify/reader.ts';
 import { digestOf, exported, filesIn, indexed, jsonLines, manifestIn, type ExportKit } from './kit.ts';
 import { makeStory, NOTE, PICTURE, PROGRAM, SCRIPTS } from './story.ts';
 
@@ -124,6 +136,59 @@ describe('an export', () => {
     const out = place();
     await exported({ ...kit, out });
     expect(readFileSync(join(out, 'messages.jsonl'), 'utf8')).not.toMatch(/"key":"[0-9a-f]{64}"/);
+  });
+});
+
+describe('files that the archive no longer has as they were', () => {
+  const objects = (archive: string): string[] =>
+    [...filesIn(archive, 'media')]
+      .map(([name]) => join(archive, name))
+      .toSorted((a, b) => statSync(a).size - statSync(b).size);
+
+  it('are said to be missing or corrupt, in every format, and the others come', async () => {
+    const [archive, out] = [join(root, `copy-${(count += 1)}`), place()];
+    cpSync(kit.archive, archive, { recursive: true });
+    const all = objects(archive);
+    // Sealed objects are padded: the picture's is the longest.
+    const picture = all.at(-1) ?? '';
+    const bytes = readFileSync(picture);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    chmodSync(picture, 0o600);
+    writeFileSync(picture, bytes);
+    unlinkSync(all[0] ?? '');
+    const result = await exported({ ...kit, archive, out });
+    expect(result).toMatchObject({ files: 3, filesMissing: 1, filesCorrupt: 1, filesNeverCaptured: 1 });
+    expect([...filesIn(out).keys()].filter((name) => name.startsWith('files/')).length).toBe(1);
+    const states = jsonLines(out).flatMap(({ files }) =>
+      ((files ?? []) as { state: string }[]).map(({ state }) => state),
+    );
+    expect(states.toSorted()).toEqual(['corrupt', 'missing', 'never-captured', 'present']);
+    const [csv, page] = [
+      readFileSync(join(out, 'messages.csv'), 'utf8'),
+      readFileSync(join(out, 'messages.html'), 'utf8'),
+    ];
+    for (const text of [csv, page]) for (const word of ['MISSING from', 'CORRUPT in']) expect(text).toContain(word);
+    expect(readFileSync(join(out, 'completeness.txt'), 'utf8')).toMatch(
+      /1 file of the archive is gone[^]*1 file of the archive is not what/,
+    );
+  });
+
+  it('stop an export when the store only fails to give them, and the same command goes on', async () => {
+    const [out, whole] = [place(), place()];
+    // A store that lists what it has and does not answer when it is asked for an object.
+    const sound = await openDirReader(kit.archive);
+    const reader: ArchiveReader = {
+      abilities: sound.abilities,
+      listVersions: (prefix, after) => sound.listVersions(prefix, after),
+      state: (key, version) => sound.state(key, version),
+      readStream: (key, version) =>
+        key.startsWith('media/') ? Promise.reject(new Error('away')) : sound.readStream(key, version),
+    };
+    await expect(exported({ ...kit, out, reader })).rejects.toMatchObject({ code: 'export/archive-unread' });
+    expect(existsSync(out)).toBe(false);
+    await exported({ ...kit, out });
+    await exported({ ...kit, out: whole });
+    expect(digestOf(out)).toBe(digestOf(whole));
   });
 });
 

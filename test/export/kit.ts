@@ -13,6 +13,7 @@ import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import { SqliteSnapshot } from '../../src/search/sqlite-snapshot.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
+import type { ArchiveReader } from '../../src/verify/reader.ts';
 import { indexerOn, type TalkingArchive } from '../search/archive-kit.ts';
 import { viewOf, type TestPerson } from '../search/kit.ts';
 
@@ -28,6 +29,7 @@ export interface ExportKit extends Partial<ExportOptions> {
   readonly archive: string;
   readonly index: string;
   readonly out: string;
+  readonly reader?: ArchiveReader;
   readonly record?: (deeds: readonly Deed[]) => Promise<void>;
 }
 
@@ -38,10 +40,10 @@ export async function indexed(archive: string, index: string): Promise<void> {
   await indexer.catchUp();
 }
 
-export async function exported({ archive, index, out, record, ...options }: ExportKit): Promise<ExportResult> {
+export async function exported({ archive, index, out, record, reader, ...options }: ExportKit): Promise<ExportResult> {
   await using snapshot = SqliteSnapshot.open(index);
   const audit = { record: record ?? (async () => undefined) };
-  const parts = { snapshot, reader: await openDirReader(archive), audit, version: '0.0.0-test' };
+  const parts = { snapshot, reader: reader ?? (await openDirReader(archive)), audit, version: '0.0.0-test' };
   const prepared = await PreparedExport.choose(parts, { ...ALL, ...options }, () => undefined);
   return await prepared.write(out, () => undefined);
 }

@@ -36,7 +36,7 @@ const BLANKLESS =
   /[\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3040-\u30FF\u3400-\u9FFF\uF900-\uFAFF\uFF00-\uFFEF\u{20000}-\u{3FFFF}]/u;
 /** Marks that say how to show what stands before them, and have no shape. */
 const SHAPELESS = /[\u200B-\u200F\u2060-\u2064\p{Variation_Selector}\uFEFF\u{E0000}-\u{E007F}]/u;
-const MOST_WIDTHS = 100_000;
+const MOST_WIDTHS = 30_000;
 
 /** A token: what stays on one line if it fits, with its place in the text. */
 interface Token {

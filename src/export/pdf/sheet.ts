@@ -11,7 +11,7 @@ const LEADING = 1.36;
 const FOOT_SIZE = 8;
 const BOLD = 0.03;
 /** Texts drawn before shaped words are forgotten: pdfkit keeps each for ever. */
-const REMEMBERED = 4000;
+const REMEMBERED = 1500;
 
 export interface Style {
   readonly size: number;
