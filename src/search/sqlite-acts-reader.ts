@@ -134,7 +134,7 @@ export class ActsReader implements ActsDb {
     for (const { line, leaf, objects } of parts.iterate(...params)) {
       if (Number(line) !== before) lines += 1;
       before = Number(line);
-      if (typeof objects === 'string') for (const hash of JSON.parse(objects) as string[]) media.add(hash);
+      if (typeof objects === 'string') for (const hash of objects.split(' ')) media.add(hash);
       for (const hash of finder.at(Number(leaf))) packs.add(hash);
     }
     const sorted = (hashes: ReadonlySet<string>): string[] => [...hashes].toSorted();

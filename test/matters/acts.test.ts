@@ -9,6 +9,7 @@ import { directoryDeeds } from '../../src/matters/directory-csv.ts';
 import { matterId } from '../../src/matters/find-matter.ts';
 import { targetsOf } from '../../src/matters/targets.ts';
 import { termReport, termReportCsv } from '../../src/matters/term-report.ts';
+import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import {
   ANA,
@@ -22,6 +23,7 @@ import {
   message,
   MINUTE_MS,
   MONDAY_MS,
+  viewOf,
 } from '../search/kit.ts';
 import { act, did, HOLD, MATTER } from './kit.ts';
 
@@ -249,6 +251,39 @@ describe('the directory', () => {
       at: '',
     });
     expect(db.acts.directory()?.rows).toEqual(many);
+  });
+});
+
+describe('what a hold keeps', () => {
+  it('is every pack and every file of the lines it covers, and none of others', async () => {
+    const log = new LogWriter();
+    const [mine, yours] = ['1', '2'].map((digit) => digit.repeat(64)) as [string, string];
+    log.record(ANA, {
+      view: viewOf(ANA, message('mine'), { by: ANA, chat: HARBOUR }),
+      objects: [mine, 'a'.repeat(64)],
+    });
+    const first = log.cut().segments[0]?.end ?? 0;
+    log.record(BEN, { view: viewOf(BEN, message('yours'), { by: BEN, chat: HARBOUR, atMs: at(1) }), objects: [yours] });
+    const [one, two] = log.cut().segments;
+    const packed = [
+      { ...one, packs: [{ hash: mine, first: 0, end: first }] },
+      { ...two, packs: [{ hash: yours, first, end: two?.end ?? 0 }] },
+    ] as Parameters<typeof applyAll>[1];
+    await applyAll(db, packed);
+    expect(db.acts.kept({ by: 'search', query: 'mine' })).toEqual({
+      packs: [mine],
+      media: [mine, 'a'.repeat(64)],
+      lines: 1,
+    });
+    expect(db.acts.kept({ by: 'search', query: 'mine OR yours' }).packs).toEqual([mine, yours]);
+    expect(db.acts.kept({ by: 'custodian', custodian: BEN.number })).toMatchObject({ media: [yours] });
+    const [hit] = (await db.search(parseQuery('yours'), { order: 'newest', limit: 1, after: null })).hits;
+    expect(db.acts.kept({ by: 'record', leaf: hit?.leaf ?? -1 })).toEqual({ packs: [yours], media: [yours], lines: 1 });
+    expect(db.acts.kept({ by: 'conversation', leaf: hit?.leaf ?? -1 })).toMatchObject({
+      packs: [mine, yours],
+      lines: 2,
+    });
+    expect(db.acts.kept({ by: 'record', leaf: 999 })).toEqual({ packs: [], media: [], lines: 0 });
   });
 });
 
