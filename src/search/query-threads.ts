@@ -3,7 +3,8 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../base/failure.ts';
 import type { IndexDb } from './index-db.ts';
-import type { Answered, Asked, Question, QueryWorkerData } from './query-worker.ts';
+import type { ActsDb } from './acts-db.ts';
+import type { ActsQuestion, Answered, Asked, Question, QueryWorkerData } from './query-worker.ts';
 
 export interface QueryThreadsOptions {
   readonly directory: string;
@@ -44,12 +45,25 @@ export class QueryThreads implements AsyncDisposable {
 
   /** As {@link IndexDb} answers. Rejects with `search/given-up` once `signal` aborts, `search/busy`, `search/thread-lost`. */
   ask<Q extends Question>(question: Q, args: Parameters<IndexDb[Q]>, signal: AbortSignal | null): Promise<Answer<Q>> {
+    return this.#ask(question, args, signal) as Promise<Answer<Q>>;
+  }
+
+  /** As {@link ActsDb} answers. */
+  askActs<Q extends ActsQuestion>(
+    question: Q,
+    args: Parameters<ActsDb[Q]>,
+    signal: AbortSignal | null,
+  ): Promise<ReturnType<ActsDb[Q]>> {
+    return this.#ask(`acts.${question}`, args, signal) as Promise<ReturnType<ActsDb[Q]>>;
+  }
+
+  #ask(question: Asked['question'], args: readonly unknown[], signal: AbortSignal | null): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed || signal?.aborted === true) return reject(givenUp());
       if (this.#queue.length >= this.#options.mostWaiting) return reject(busy(this.#queue.length));
       this.#count = (this.#count + 1) % 0x7fff_ffff;
       const asked: Asked = { n: this.#count + 1, question, args };
-      const waiting: Waiting = { asked, resolve: resolve as (answer: unknown) => void, reject, signal };
+      const waiting: Waiting = { asked, resolve, reject, signal };
       signal?.addEventListener('abort', () => this.#giveUp(waiting), { once: true });
       this.#queue.push(waiting);
       this.#next();

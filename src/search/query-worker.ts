@@ -17,6 +17,9 @@ export type Question =
   | 'people'
   | 'gaps';
 
+/** Questions about what readers did and decided. */
+export type ActsQuestion = 'accessLog' | 'matters' | 'mattersCalled' | 'hasLine';
+
 export interface QueryWorkerData {
   readonly directory: string;
   /** One number: the question that is still wanted. Any other one is given up. */
@@ -25,7 +28,7 @@ export interface QueryWorkerData {
 
 export interface Asked {
   readonly n: number;
-  readonly question: Question;
+  readonly question: Question | `acts.${ActsQuestion}`;
   readonly args: readonly unknown[];
 }
 
@@ -33,6 +36,8 @@ export type Answered =
   | { readonly n: number; readonly answer: unknown }
   | { readonly n: number; readonly failed: { readonly code: FailureCode; readonly detail: FailureDetail } }
   | { readonly n: number; readonly threw: string };
+
+type Ask = (...given: readonly unknown[]) => unknown;
 
 const { directory, wanted } = workerData as QueryWorkerData;
 const current = new Int32Array(wanted);
@@ -44,7 +49,8 @@ async function answerTo({ n, question, args }: Asked): Promise<Answered> {
   try {
     // Opened with the first question, and again after one that failed: an index that is built anew is another file.
     db ??= SqliteIndex.openForReading(directory, () => Atomics.load(current, 0) === asked);
-    const ask = db[question].bind(db) as (...given: readonly unknown[]) => Promise<unknown>;
+    const acts = /^acts\.(.+)$/.exec(question)?.[1] as ActsQuestion | undefined;
+    const ask = (acts === undefined ? db[question as Question].bind(db) : db.acts[acts].bind(db.acts)) as Ask;
     return { n, answer: await ask(...args) };
   } catch (error) {
     if (!(error instanceof Failure)) {

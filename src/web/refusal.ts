@@ -19,6 +19,8 @@ export interface Refusal {
 const STATUS: Partial<Record<FailureCode, number>> = {
   'access/busy': 503,
   'access/unrecorded': 503,
+  'matters/not-found': 404,
+  'matters/target': 400,
   'search/archive-unread': 503,
   'search/busy': 503,
   'search/given-up': 503,

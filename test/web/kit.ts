@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Actor, Deed } from '../../src/access/act.ts';
+import type { SpooledAudit } from '../../src/access/spooled-audit.ts';
 import type { Audit } from '../../src/access/audit.ts';
 import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
 import { QueryThreads } from '../../src/search/query-threads.ts';
@@ -14,7 +15,7 @@ import type { Permission } from '../../src/web/permission.ts';
 import type { Route } from '../../src/web/route.ts';
 import { ROUTES } from '../../src/web/routes/all.ts';
 import { WebServer, type WebServerParts } from '../../src/web/server.ts';
-import { auditIn } from '../access/kit.ts';
+import { auditIn, type AuditKit } from '../access/kit.ts';
 import { attachment, deliverFile, indexed } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message, refTo } from '../search/kit.ts';
@@ -78,6 +79,7 @@ export class WebOffice implements AsyncDisposable {
   readonly troubles: string[] = [];
   readonly #parts = new AsyncDisposableStack();
   server!: WebServer;
+  spool!: SpooledAudit;
   port = 0;
   /** Set to do something before a record is written. */
   beforeRecord: (() => Promise<void>) | null = null;
@@ -87,10 +89,16 @@ export class WebOffice implements AsyncDisposable {
     this.index = join(directory, `index-${randomBytes(4).toString('hex')}`);
   }
 
-  static async open(directory: string, archive: string, parts: Partial<WebServerParts> = {}): Promise<WebOffice> {
+  static async open(
+    directory: string,
+    archive: string,
+    parts: Partial<WebServerParts> = {},
+    kit: AuditKit = {},
+  ): Promise<WebOffice> {
     const office = new WebOffice(directory, archive);
     await indexed(archive, office.index);
-    const spool = office.#parts.use(auditIn(join(directory, `spool-${randomBytes(4).toString('hex')}`)));
+    const spool = office.#parts.use(auditIn(join(directory, `spool-${randomBytes(4).toString('hex')}`), kit));
+    office.spool = spool;
     const audit: Audit = {
       record: async (deeds, by) => {
         await office.beforeRecord?.();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Route } from '../route.ts';
+import { actsRoute } from './acts.ts';
 import { conversationRoute, conversationsRoute, lineRoute, linesRoute } from './conversations.ts';
 import { fileRoute } from './files.ts';
+import { beginMatterRoute, matterRoute, mattersRoute, noteRoute, tagRoute } from './matters.ts';
 import { peopleRoute } from './people.ts';
 import { searchRoute } from './search.ts';
 import { documentRoute, gapsRoute, statusRoute } from './status.ts';
@@ -18,4 +20,10 @@ export const ROUTES: readonly Route[] = [
   peopleRoute,
   fileRoute,
   gapsRoute,
+  mattersRoute,
+  matterRoute,
+  beginMatterRoute,
+  tagRoute,
+  noteRoute,
+  actsRoute,
 ];
