@@ -9,7 +9,9 @@ import type { Estimate, ExportOptions, ExportProgress, ExportResult, PreparedExp
 import { FORMATS, type Format } from '../export/formats.ts';
 import type { Bates } from '../export/rendering.ts';
 import { DEFAULT_CONTEXT, parseRecordIds, type Selection } from '../export/selection.ts';
+import { countOf } from '../export/statement.ts';
 import { Zone } from '../export/zone.ts';
+import { LocalTime } from '../search/local-time.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { parseQuery } from '../search/query-parse.ts';
 import { withConfig, type ConfigOption } from './command.ts';
@@ -41,7 +43,7 @@ export function registerExport(program: Command): void {
     .option('--out <folder>', 'where to write; it must not exist yet')
     .option('--context <n>', 'messages before and after each hit', String(DEFAULT_CONTEXT.around))
     .option('--whole <n>', 'a conversation of up to this many messages comes whole', String(DEFAULT_CONTEXT.wholeUpTo))
-    .option('--zone <zone>', 'IANA time zone of all times that people read', 'UTC')
+    .option('--zone <zone>', 'IANA time zone of days in the query and of all times that people read', 'UTC')
     .option('--bates <number>', 'Bates number of the first page', 'HOLDFAST0000001')
     .option('--estimate', 'say how much it would be, and write nothing', false)
     .option('--json', 'machine-readable summary', false)
@@ -57,39 +59,45 @@ export function registerExport(program: Command): void {
       const output = openOutput(options.json);
       const progress = new ProgressLine();
       const onProgress = shownOn(progress);
-      await audited(config, 'export', (audit) =>
-        withExport(config, audit, chosen, onProgress, async (prepared) => {
+      await audited(config, 'export', async (audit) => {
+        await audit.record([{ act: 'login' }]);
+        return await withExport(config, audit, chosen, onProgress, async (prepared) => {
           progress.clear();
           for (const name of prepared.unmatched) output.note(yellow(`nothing here is called ${plainLine(name)}`));
-          if (out === null) return estimated(output, prepared);
+          if (out === null) {
+            const items = prepared.estimate.lines;
+            await audit.record([{ act: 'report', what: 'estimate of an export', matter: null, items }]);
+            return estimated(output, prepared);
+          }
           output.note(dim(estimateLine(prepared.estimate)));
           const result = await prepared.write(out, onProgress);
           progress.clear();
           output.result(result);
           if (!options.json) printResult(output, result);
-        }),
-      );
+        });
+      });
     });
 }
 
 function exportOptions(words: readonly string[], options: ExportCliOptions): ExportOptions {
+  const zone = new Zone(options.zone);
   return {
     selection: selectionOf(words.join(' ').trim(), options),
     rule: { around: numberOf(options.context, '--context'), wholeUpTo: numberOf(options.whole, '--whole') },
     formats: formatsOf(options.format),
-    zone: new Zone(options.zone),
+    zone,
     bates: batesOf(options.bates),
   };
 }
 
-function selectionOf(text: string, { conversation, records }: ExportCliOptions): Selection {
+function selectionOf(text: string, { conversation, records, zone }: ExportCliOptions): Selection {
   const given = [text === '' ? undefined : text, conversation, records].filter((one) => one !== undefined);
   if (given.length !== 1) {
     throw optionFailure('a query, --conversation or --records: one of them', String(given.length), 'the selection');
   }
   if (conversation !== undefined) return { by: 'conversation', name: conversation };
   if (records !== undefined) return { by: 'records', ids: parseRecordIds(readList(records)) };
-  return { by: 'query', query: parseQuery(text) };
+  return { by: 'query', query: parseQuery(text, new LocalTime(zone)) };
 }
 
 function readList(file: string): string {
@@ -134,7 +142,8 @@ function estimated(output: Output, { estimate }: PreparedExport): void {
 }
 
 function estimateLine({ conversations, lines, hits, files, fileBytes }: Estimate): string {
-  return `${hits} hits; with what is around them ${lines} lines of ${conversations} conversations, ${files} files of ${sizeText(fileBytes)}`;
+  const around = `${countOf(lines, 'line')} of ${countOf(conversations, 'conversation')}`;
+  return `${countOf(hits, 'hit')}; with what is around: ${around}, ${countOf(files, 'file')} of ${sizeText(fileBytes)}`;
 }
 
 function sizeText(bytes: number): string {
@@ -144,7 +153,7 @@ function sizeText(bytes: number): string {
 function printResult(output: Output, result: ExportResult): void {
   const { out, lines, written, bytes, gaps, checkpoint, filesMissing, filesCorrupt, manifestSha256 } = result;
   output.line(`${bold(green('exported'))}  ${lines} lines into ${written} files, ${sizeText(bytes)}: ${out}`);
-  if (gaps > 0) output.line(yellow(`${gaps} gaps within its span: see completeness.txt`));
+  if (gaps > 0) output.line(yellow(`${countOf(gaps, 'gap')} within its span: see completeness.txt`));
   if (filesMissing + filesCorrupt > 0) {
     output.line(yellow(`${filesMissing + filesCorrupt} files of the archive could not be given: see completeness.txt`));
   }
