@@ -62,8 +62,19 @@ function sections(report: Report, occasion: Occasion): string {
 const LIMITS = `<ul>
 <li>That a message was captured: only that nothing captured was changed, reordered or removed, and that silence is accounted for.</li>
 <li>What the sealed records say. No decryption key was used.</li>
-<li>That the log is not shown differently to somebody else: compare the root above with another auditor, or keep the checkpoint and use it at the next visit.</li>
+<li>That the log is not shown differently to somebody else: that is for witnesses, and for the checkpoint that you keep from visit to visit.</li>
 </ul>`;
+
+function witnessesOf({ witnesses: { size, at, by, quorum } }: Report): string {
+  if (size === 0) return quorum === 'missing' ? 'none that the policy asks for' : 'none';
+  const words = {
+    met: 'as the policy asks',
+    none: 'the policy asks for none',
+    missing: '',
+    'no policy': 'no policy given',
+  };
+  return `${size} leaves cosigned by ${by.join(', ')} on ${at}; ${words[quorum]}`;
+}
 
 function facts(report: Report, { url, at, version }: Occasion): string {
   const { counts, store } = report;
@@ -87,6 +98,14 @@ function facts(report: Report, { url, at, version }: Occasion): string {
       `${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     ],
     ['Store', store.words],
+    ['Witnesses', witnessesOf(report)],
+    [
+      'Time stamps',
+      report.time.stamps === 0
+        ? 'none judged'
+        : `${report.time.size} leaves on ${report.time.at}; ${report.time.stamps} hold`,
+    ],
+    ['Tiles', report.tiles.size === 0 ? 'none' : `of ${report.tiles.size} leaves, ${report.tiles.compared} compared`],
   ];
   if (report.evaluation)
     rows.push(['Evaluation', 'One machine made all keys, so this proves nothing about who holds them.']);

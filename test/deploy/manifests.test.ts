@@ -173,8 +173,8 @@ describe('the systemd units', () => {
     expect(hardening(lines).length).toBeGreaterThan(25);
     expect(lines.find((line) => line.startsWith('ExecStart='))).toContain(' --disable-sigusr1 ');
     const credentials = lines.filter((line) => line.startsWith('LoadCredential='));
-    // Who verifies has a right to read and no secret besides.
-    if (name === 'holdfast-verify.service') expect(credentials).toHaveLength(1);
+    // Who verifies has a right to read and no secret besides, and a witness its key alone.
+    if (name === 'holdfast-verify.service' || name === 'holdfast-witness.service') expect(credentials).toHaveLength(1);
     else expect(credentials.length).toBeGreaterThan(3);
     expect(lines.filter((line) => line.startsWith('Environment'))).toEqual([]);
     expect(lines.some((line) => line.startsWith('User=holdfast-'))).toBe(true);
