@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { canonicalize, parseCanonical, type Json } from './canonical.ts';
 import { FormatError } from './format-error.ts';
 import { HASH_BYTES, leafHash, sha256Hex, type Hash } from './hash.ts';
-import { decodeBase64, signBytes, verifyBytes, type SigningKey } from './key.ts';
+import { decodeBase64, signBytes, verifyBytes, type KeyId, type SigningKey } from './key.ts';
 import { EMPTY_RANGE, RangeBuilder, rangeLevels, rootOf, type CompactRange } from './merkle.ts';
 
 const MAGIC = 'holdfast segment v1';
@@ -230,6 +230,11 @@ function parseHash(base64: string): Hash {
   return hash;
 }
 
+function keyId(value: string): KeyId {
+  if (!/^[0-9a-f]{32}$/.test(value)) throw new FormatError('format/segment', 'a key id', `${value.length} characters`);
+  return value;
+}
+
 function parseTail(line: string, head: SegmentHead, digest: string): SegmentTail {
   const tail = members(line, ['at', 'ctx', 'key', 'origin', 'root', 'seg', 'sig', 'size']);
   const size = count(tail['size']);
@@ -239,7 +244,7 @@ function parseTail(line: string, head: SegmentHead, digest: string): SegmentTail
   if (tail['seg'] !== digest) throw new FormatError('format/segment', 'the digest of this segment', 'another digest');
   return {
     at: time(text(tail['at'])),
-    key: text(tail['key']),
+    key: keyId(text(tail['key'])),
     root: parseHash(text(tail['root'])),
     size,
     sig: decodeBase64('format/segment', text(tail['sig'])),

@@ -169,10 +169,9 @@ class Streams:
         for entry, _, where in self.gaps:
             if "ref" in entry and entry["ref"] not in self.gap_ids and self.whole:
                 self.findings.add("verify/gap-reference", "the gap that this one ends", entry["ref"], **where)
-        if self.whole:
-            for name, stream in self.all.items():
-                if stream.opened and stream.key not in readers:
-                    self._silence(name, stream)
+        for name, stream in self.all.items():
+            if stream.opened and stream.key not in readers:
+                self._silence(name, stream)
 
     def _judge_claim(self, head, teller, number, where):
         """`number` is that of the beat that says so; None where a record names the stream before its own."""
