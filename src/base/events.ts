@@ -2,15 +2,6 @@
 import { codeOf, Failure } from './failure.ts';
 import { code, type Log, type LogFields } from './log.ts';
 
-interface HoldsKept {
-  readonly holds: number;
-  readonly wanted: number;
-  readonly set: readonly string[];
-  readonly lifted: readonly string[];
-  readonly missing: readonly string[];
-  readonly unlogged: readonly string[];
-}
-
 /**
  * Every business event has one function here, and one call site. What is not a parameter here cannot reach a log: no content, no
  * names, no numbers of people, no error texts.
@@ -108,11 +99,9 @@ export class Events {
     this.#log.write(level, 'checkpoint.refused', { status, reason: code(reason) });
   }
 
-  /** Legal holds after a round: counts only. */
-  holdsKept({ holds, wanted, set, lifted, missing, unlogged }: HoldsKept): void {
-    const counts = { set: set.length, lifted: lifted.length, missing: missing.length, unlogged: unlogged.length };
-    const level = missing.length + unlogged.length > 0 ? 'error' : 'info';
-    this.#log.write(level, 'hold.round', { holds, wanted, ...counts });
+  /** Legal holds after a round. `findings`: objects that are missing, or held and in no log. */
+  holdsKept(holds: number, wanted: number, set: number, lifted: number, findings: number): void {
+    this.#log.write(findings > 0 ? 'error' : 'info', 'hold.round', { holds, wanted, set, lifted, findings });
   }
 
   unscheduledClass(count: number): void {

@@ -74,8 +74,10 @@ export async function stewardOn(config: Config, events: Events, everyMs: number)
       try {
         const report = await look(steward, all);
         if (all) reconciledMs = performance.now();
-        const changed = [report.set, report.lifted, report.missing, report.unlogged].some(({ length }) => length > 0);
-        if (all || changed) events.holdsKept(report);
+        const { holds, wanted, set, lifted, missing, unlogged } = report;
+        const findings = missing.length + unlogged.length;
+        if (all || set.length + lifted.length + findings > 0)
+          events.holdsKept(holds, wanted, set.length, lifted.length, findings);
       } catch (error) {
         if (!isFailure(error, 'retry')) throw error;
         events.trouble('steward', codeOf(error));
