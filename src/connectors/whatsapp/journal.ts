@@ -18,6 +18,7 @@ import type { Learnt, Meaning } from './meaning.ts';
 import type { StanzaNode } from './normalise/input.ts';
 import type { Unread } from './reasons.ts';
 import { silenced } from './silence.ts';
+import { withoutStacks } from './stackless.ts';
 import { plainName, plainWeeks } from './state.ts';
 
 /** Where a ciphertext stands: found by the identity of its bytes, which the client passes on uncopied. */
@@ -114,7 +115,7 @@ class Journal {
       this.#parts.onAccounted(source);
       return kept;
     }
-    const plaintext = await decrypt();
+    const plaintext = await withoutStacks(decrypt);
     const { captures, session, onDurable } = meaning.decrypted({ ...source, plaintext });
     const kept = plaintext.length > MOST_KEPT_BYTES ? EMPTY_MESSAGE : plaintext;
     const keep: SessionChange = { name: plainName(weeks[0] as number, hash), value: kept };
