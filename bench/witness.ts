@@ -42,7 +42,13 @@ function post(port: number, agent: Agent, body: string): Promise<number> {
   });
 }
 
-async function cosigned(directory: string): Promise<number> {
+interface Cosigned {
+  readonly perSecond: number;
+  /** Processor time for each, of the witness and of those who ask it. */
+  readonly cpuMs: number;
+}
+
+async function cosigned(directory: string): Promise<Cosigned> {
   const origins = Array.from({ length: LOGS }, (_, at) => `bench.example/${at}`);
   const book = new WitnessBook(directory, (error) => console.error(error));
   const server = new WitnessServer({
@@ -57,16 +63,18 @@ async function cosigned(directory: string): Promise<number> {
   const agent = new Agent({ keepAlive: true });
   const all = origins.map(bodiesOf);
   const start = performance.now();
+  const before = process.cpuUsage();
   await Promise.all(
     all.map(async (bodies) => {
       for (const body of bodies) if ((await post(port, agent, body)) !== 200) throw new Error('not cosigned');
     }),
   );
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before);
   agent.destroy();
   await server.close();
   book[Symbol.dispose]();
-  return (LOGS * ROUNDS) / seconds;
+  return { perSecond: (LOGS * ROUNDS) / seconds, cpuMs: (user + system) / 1000 / (LOGS * ROUNDS) };
 }
 
 function committed(directory: string): number {
@@ -86,10 +94,11 @@ function committed(directory: string): number {
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-witness-'));
 try {
   const bare = committed(directory);
-  const rate = await cosigned(directory);
+  const { perSecond: rate, cpuMs } = await cosigned(directory);
   tell([
     noted('bare commits a second', bare.toFixed(0)),
     atLeast('checkpoints a second, of 32 logs', rate, TARGET_PER_SECOND, rate.toFixed(0)),
+    noted('processor time of each, both ends', `${cpuMs.toFixed(2)} ms`),
     noted('ratio to bare commits', (rate / bare).toFixed(2)),
   ]);
 } finally {
