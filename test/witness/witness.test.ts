@@ -192,7 +192,7 @@ describe('a witness', () => {
     await using again = await RunningWitness.start({ directory });
     expect((await add(again.url, log.body(9, 20))).text).toBe('10\n');
     expect((await add(again.url, log.body(10, 20))).status).toBe(200);
-    witness.book = new WitnessBook(second.directory + '-unused', () => undefined);
+    witness.book = new WitnessBook(`${witness.directory}/unused`, () => undefined);
   });
 
   it('answers nothing, and ends, when it cannot be known what is on the disk', async () => {
