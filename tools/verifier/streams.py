@@ -119,10 +119,10 @@ class Streams:
             self.findings.add("verify/stream-hole", "every record", f"{entry['count']} lost", leaf=leaf)
             stream.seq, stream.id = entry["seq"] + entry["count"] - 1, entry["last"]
             stream.holes.append((entry["seq"], stream.seq))
-            stream.ids.setdefault(stream.seq, entry["last"])
+            stream.ids[stream.seq] = entry["last"]
         else:
             stream.seq, stream.id = entry["seq"], record_id
-            stream.ids.setdefault(entry["seq"], record_id)
+            stream.ids[entry["seq"]] = record_id
 
     def _beat(self, stream, entry, where):
         number, most = entry["part"]
