@@ -15,12 +15,15 @@ export interface WrittenFile {
 }
 
 const PIECE_BYTES = 1 << 18;
+/** A file system writes what waits together at once. */
+const SYNCED_AT_ONCE = 32;
 
 /**
  * Where an export is written: in `OUT.partial`, which becomes `OUT` at once and only when all of it is on the disk. What was finished
  * is noted in a journal, so that the same export, interrupted, goes on; a different one starts anew.
  *
- * A file is in the journal only after its bytes and its name are fsynced. A crash at any time leaves `OUT.partial`, never `OUT`.
+ * The journal is not trusted: what it names counts only if its bytes have the hash it says, so that nothing need be fsynced file by file.
+ * All is, before the rename. A crash at any time leaves `OUT.partial`, never `OUT`.
  */
 export class Staging implements AsyncDisposable {
   readonly #out: string;
@@ -111,10 +114,7 @@ export class Staging implements AsyncDisposable {
     const path = this.pathOf(name);
     await written(path, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }));
     const file = { name, ...(await this.#fill(path, bytes())) };
-    await written(path, async () => {
-      await syncDirectory(dirname(path));
-      await append(this.#journal, JSON.stringify(file));
-    });
+    await written(path, () => append(this.#journal, JSON.stringify(file)));
     this.#finished.set(name, file);
     return file;
   }
@@ -130,7 +130,6 @@ export class Staging implements AsyncDisposable {
     };
     try {
       for await (const piece of inPieces(bytes)) await put(piece);
-      await written(path, () => handle.sync());
     } catch (error) {
       await handle.close();
       await rm(path, { force: true });
@@ -144,13 +143,19 @@ export class Staging implements AsyncDisposable {
   async finish(): Promise<void> {
     await written(this.#out, async () => {
       await assertFree(this.#out);
-      for (const directory of new Set([this.#work, ...this.files.map(({ name }) => dirname(this.pathOf(name)))])) {
-        await syncDirectory(directory);
-      }
+      await this.#syncAll();
       await rename(this.#work, this.#out);
-      await syncDirectory(dirname(this.#out));
+      await syncPath(dirname(this.#out));
       await rm(this.#partial, { recursive: true, force: true });
     });
+  }
+
+  async #syncAll(): Promise<void> {
+    const paths = this.files.map(({ name }) => this.pathOf(name));
+    for (let at = 0; at < paths.length; at += SYNCED_AT_ONCE) {
+      await Promise.all(paths.slice(at, at + SYNCED_AT_ONCE).map(syncPath));
+    }
+    for (const directory of new Set([this.#work, ...paths.map((path) => dirname(path))])) await syncPath(directory);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -218,13 +223,13 @@ async function append(path: string, line: string): Promise<void> {
   const handle = await open(path, 'a', 0o600);
   try {
     await handle.writeFile(`${line}\n`);
-    await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** A file, or a directory with the names in it. */
+async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
