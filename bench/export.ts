@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { PreparedExport } from '../src/export/export.ts';
 import { FORMATS, type Format } from '../src/export/formats.ts';
 import { DEFAULT_CONTEXT } from '../src/export/selection.ts';
-import { Zone } from '../src/export/zone.ts';
+import { LocalTime } from '../src/search/local-time.ts';
 import { rangeLevels } from '../src/record/merkle.ts';
 import { parseQuery } from '../src/search/query-parse.ts';
 import { SqliteIndex } from '../src/search/sqlite-index.ts';
@@ -65,7 +65,7 @@ async function exportAs(format: Format): Promise<Figure> {
       selection: { by: 'query', query: parseQuery('') },
       rule: DEFAULT_CONTEXT,
       formats: [format],
-      zone: new Zone('UTC'),
+      zone: new LocalTime('UTC'),
       bates: { prefix: 'BENCH', first: 1, digits: 7 },
     },
     () => undefined,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../search/describe.ts';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -9,8 +10,6 @@ import type { Estimate, ExportOptions, ExportProgress, ExportResult, PreparedExp
 import { FORMATS, type Format } from '../export/formats.ts';
 import type { Bates } from '../export/rendering.ts';
 import { DEFAULT_CONTEXT, parseRecordIds, type Selection } from '../export/selection.ts';
-import { countOf } from '../export/statement.ts';
-import { Zone } from '../export/zone.ts';
 import { LocalTime } from '../search/local-time.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { parseQuery } from '../search/query-parse.ts';
@@ -80,7 +79,7 @@ export function registerExport(program: Command): void {
 }
 
 function exportOptions(words: readonly string[], options: ExportCliOptions): ExportOptions {
-  const zone = new Zone(options.zone);
+  const zone = new LocalTime(options.zone);
   return {
     selection: selectionOf(words.join(' ').trim(), options),
     rule: { around: numberOf(options.context, '--context'), wholeUpTo: numberOf(options.whole, '--whole') },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../search/describe.ts';
 import { plainLine } from '../search/plain-text.ts';
 import type { Rendering } from './rendering.ts';
-import { countOf } from './statement.ts';
 
 /** A draft for a custodian or examiner to complete, check and sign. It claims nothing by itself, and nobody's name is in it. */
 export function certificationText({ plan, provenance, zone }: Rendering): string {
@@ -32,7 +32,7 @@ I, [name], state:
     I compared [which hashes, with what, how, and with what result].
 
 5.  This export has ${countOf(plan.lines, 'line')} of ${countOf(plan.conversations.length, 'conversation')}, from ${zone.text(plan.span.firstMs)} to ${zone.text(plan.span.lastMs)},
-    in the time zone ${zone.name}. It was rendered by ${generator}. It is complete for what was asked for,
+    in the time zone ${zone.zone}. It was rendered by ${generator}. It is complete for what was asked for,
     but for what completeness.txt names.
 
 6.  (Rule 902(11), 803(6)) [If so: The records were made at or near the time by, or from information transmitted by, someone with

@@ -6,7 +6,7 @@ import { plannedLines } from './plan.ts';
 import type { Rendering } from './rendering.ts';
 import { Tally } from './tally.ts';
 import { tell } from './telling.ts';
-import { isoOf } from './zone.ts';
+import { isoOf } from './iso.ts';
 
 /** A spreadsheet reads UTF-8 as such only behind this mark. */
 const BYTE_ORDER_MARK = '\uFEFF';

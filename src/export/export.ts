@@ -17,7 +17,7 @@ import type { Bates, Provenance, Rendering } from './rendering.ts';
 import { selectionText, type ContextRule, type Selection } from './selection.ts';
 import { Staging } from './staging.ts';
 import { gapsWithin, statementText } from './statement.ts';
-import type { Zone } from './zone.ts';
+import type { LocalTime } from '../search/local-time.ts';
 
 /** Changes with every change of what any format looks like: a half export of another version is not gone on with. */
 const RENDERER_VERSION = 1;
@@ -36,7 +36,7 @@ export interface ExportOptions {
   readonly selection: Selection;
   readonly rule: ContextRule;
   readonly formats: readonly Format[];
-  readonly zone: Zone;
+  readonly zone: LocalTime;
   readonly bates: Bates;
 }
 
@@ -182,7 +182,7 @@ export class PreparedExport {
     const { selection, rule, formats, zone, bates } = this.#options;
     const hash = createHash('sha256');
     const text = selectionText(selection);
-    hash.update(JSON.stringify({ provenance, text, rule, formats, zone: zone.name, bates }));
+    hash.update(JSON.stringify({ provenance, text, rule, formats, zone: zone.zone, bates }));
     for (const { leaf, isHit } of plannedLines(this.#plan)) hash.update(`${leaf} ${isHit}\n`);
     return hash.digest('hex');
   }

@@ -8,7 +8,8 @@ import { plannedLines, type PlannedConversation } from './plan.ts';
 import type { Rendering } from './rendering.ts';
 import { Tally } from './tally.ts';
 import { withoutKeys } from './telling.ts';
-import { isoOf, type Zone } from './zone.ts';
+import type { LocalTime } from '../search/local-time.ts';
+import { isoOf } from './iso.ts';
 
 /*
  * One JSON object a line, in UTF-8, of type `export`, `conversation`, `members`, `line` or `end`. The fullest of all formats: beside
@@ -20,7 +21,7 @@ export async function* jsonl(rendering: Rendering, file: string): AsyncGenerator
   const tally = new Tally();
   const members = new MemberTracker();
   const { origin, checkpoint, generator } = provenance;
-  yield json({ type: 'export', v: 1, origin, checkpoint, generator, zone: zone.name, lines: plan.lines });
+  yield json({ type: 'export', v: 1, origin, checkpoint, generator, zone: zone.zone, lines: plan.lines });
   for (const conversation of plan.conversations) {
     yield json(conversationObject(conversation));
     for await (const item of itemsOf(snapshot, conversation)) {
@@ -114,8 +115,8 @@ function lineObject(item: Item, { zone, files }: Rendering, members: string | nu
   };
 }
 
-function localTime(atMs: number, zone: Zone): { local?: string } {
-  return zone.name === 'UTC' ? {} : { local: zone.text(atMs) };
+function localTime(atMs: number, zone: LocalTime): { local?: string } {
+  return zone.zone === 'UTC' ? {} : { local: zone.text(atMs) };
 }
 
 const timeOrNull = (timeMs: number | null): string | null => (timeMs === null ? null : isoOf(timeMs));

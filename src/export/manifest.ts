@@ -3,7 +3,7 @@ import type { FileBook } from './files/file-book.ts';
 import type { Rendering } from './rendering.ts';
 import { selectionText } from './selection.ts';
 import type { WrittenFile } from './staging.ts';
-import { isoOf } from './zone.ts';
+import { isoOf } from './iso.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 
@@ -21,7 +21,7 @@ export function manifestOf(
     checkpoint: provenance.checkpoint,
     generator: provenance.generator,
     selection: { by: plan.selection.by, text: selectionText(plan.selection), context: plan.rule },
-    zone: zone.name,
+    zone: zone.zone,
     formats,
     span: { first: isoOf(plan.span.firstMs), last: isoOf(plan.span.lastMs) },
     counts: {

@@ -4,7 +4,7 @@ import type { IndexSnapshot } from '../search/snapshot.ts';
 import type { FileBook } from './files/file-book.ts';
 import type { Plan } from './plan.ts';
 import type { Staging } from './staging.ts';
-import type { Zone } from './zone.ts';
+import type { LocalTime } from '../search/local-time.ts';
 
 /** What an export says of where it comes from. The same values give the same bytes. */
 export interface Provenance {
@@ -30,7 +30,7 @@ export interface Rendering {
   readonly provenance: Provenance;
   readonly snapshot: IndexSnapshot;
   readonly plan: Plan;
-  readonly zone: Zone;
+  readonly zone: LocalTime;
   readonly bates: Bates;
   readonly files: FileBook;
   readonly staging: Staging;

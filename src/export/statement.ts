@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { called } from '../search/describe.ts';
+import { countOf, called } from '../search/describe.ts';
 import type { GapRow } from '../search/index-db.ts';
 import { plainLine } from '../search/plain-text.ts';
 import type { Plan } from './plan.ts';
 import type { Rendering } from './rendering.ts';
 import { contextText, selectionText } from './selection.ts';
-import type { Zone } from './zone.ts';
+import type { LocalTime } from '../search/local-time.ts';
 
 /** A part of the statement of completeness: every format that people read begins with them. */
 export interface StatementPart {
@@ -34,7 +34,7 @@ export function statementOf(rendering: Rendering): StatementPart[] {
         `${countOf(plan.hits, 'hit')}; the other ${plan.lines - plan.hits} lines are context and marked so`,
         `${plan.lines} lines were selected, and each file with messages was held against that list before it was kept`,
         ...fileLines(rendering),
-        `Times are in the time zone ${zone.name}${zone.name === 'UTC' ? '' : '; each says how far it is from UTC'}`,
+        `Times are in the time zone ${zone.zone}${zone.zone === 'UTC' ? '' : '; each says how far it is from UTC'}`,
       ],
     },
     {
@@ -48,10 +48,6 @@ export function statementOf(rendering: Rendering): StatementPart[] {
     },
     { title: 'What is missing', lines: missingLines(rendering) },
   ];
-}
-
-export function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function fileLines({ files }: Rendering): string[] {
@@ -91,7 +87,10 @@ function missingLines({ gaps, zone, provenance }: Rendering): string[] {
   ];
 }
 
-export function gapText({ leaf, account, app, cause, scope, state, sinceMs, untilMs }: GapRow, zone: Zone): string {
+export function gapText(
+  { leaf, account, app, cause, scope, state, sinceMs, untilMs }: GapRow,
+  zone: LocalTime,
+): string {
   const who = plainLine(account === null ? 'an account' : called(account));
   const from = sinceMs === null ? 'an unknown time' : zone.text(sinceMs);
   const to = untilMs === null ? (state === 'open' ? 'still open' : 'an unknown time') : zone.text(untilMs);

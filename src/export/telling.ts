@@ -7,7 +7,7 @@ import type { HeldFile, Line, PersonId } from '../search/line.ts';
 import { plainLine, plainLines } from '../search/plain-text.ts';
 import { lieOf, type ExportedFile, type FileBook } from './files/file-book.ts';
 import type { Item } from './item.ts';
-import type { Zone } from './zone.ts';
+import type { LocalTime } from '../search/local-time.ts';
 
 /** What a line says, for people: safe to print, nothing left out. Which letters mean what is for each format to lay out. */
 export interface Telling {
@@ -33,7 +33,7 @@ export interface ToldFile {
 }
 
 export interface TellingParts {
-  readonly zone: Zone;
+  readonly zone: LocalTime;
   readonly files: FileBook;
 }
 
@@ -67,7 +67,7 @@ export function besideName({ number, id }: Named, shown: string): string {
   return other === shown ? '' : other;
 }
 
-function notesOf({ shown: { line, people, atMs } }: Item, zone: Zone): string[] {
+function notesOf({ shown: { line, people, atMs } }: Item, zone: LocalTime): string[] {
   const name = (person: PersonId | null): string =>
     person === null ? 'somebody' : plainLine(called(people.get(person)));
   const at = (timeMs: number): string => zone.text(timeMs);

@@ -225,13 +225,17 @@ export function describeGap(gap: GapRow, zone: LocalTime = UTC): string {
   return `gap  ${app} ${who}: ${cause} (${scope}, ${state}), from ${from} to ${to}`;
 }
 
+export function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 function duration(seconds: number): string {
   for (const [unit, length] of [
-    ['days', 86_400],
-    ['hours', 3600],
-    ['minutes', 60],
+    ['day', 86_400],
+    ['hour', 3600],
+    ['minute', 60],
   ] as const) {
-    if (seconds % length === 0) return `${seconds / length} ${unit}`;
+    if (seconds % length === 0) return countOf(seconds / length, unit);
   }
-  return `${seconds} seconds`;
+  return countOf(seconds, 'second');
 }

@@ -6,6 +6,8 @@ const DAY_MS = 86_400_000;
 /** Offsets change at quarters of an hour only, as far as anybody keeps time by them. */
 const QUARTER_MS = 900_000;
 const MOST_REMEMBERED = 10_000;
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
+const LAST_MS = Date.parse('9999-12-30T00:00:00Z');
 
 /**
  * Times as people in one zone read and write them. What is written always says how far from UTC it is, so that no time can be read as
@@ -68,11 +70,24 @@ export class LocalTime {
 
   /** `2026-11-19 22:00:04 +01:00`; in UTC `2026-11-19 22:00:04Z`. */
   text(timeMs: number): string {
-    if (!Number.isFinite(timeMs) || Math.abs(timeMs) > 8.63e15) return 'an unknown time';
-    const offset = this.offsetMs(timeMs);
-    const wall = new Date(timeMs + offset).toISOString().slice(0, -5).replace('T', ' ');
-    return this.isUtc ? `${wall}Z` : `${wall} ${offsetText(offset)}`;
+    if (!isTime(timeMs)) return 'an unknown time';
+    const wall = this.#wall(timeMs).slice(0, -5).replace('T', ' ');
+    return this.isUtc ? `${wall}Z` : `${wall} ${offsetText(this.offsetMs(timeMs))}`;
   }
+
+  /** The day it is there: `2026-11-19`. */
+  day(timeMs: number): string {
+    return isTime(timeMs) ? this.#wall(timeMs).slice(0, 10) : '0000-00-00';
+  }
+
+  #wall(timeMs: number): string {
+    return new Date(timeMs + this.offsetMs(timeMs)).toISOString();
+  }
+}
+
+/** A sender's clock may say anything: what has no year of four digits is no date that people or formats could read. */
+export function isTime(timeMs: number): boolean {
+  return timeMs > FIRST_MS && timeMs < LAST_MS;
 }
 
 export const UTC = new LocalTime('UTC');

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Deed } from '../../src/access/act.ts';
 import { Failure } from '../../src/base/failure.ts';
-import { Zone } from '../../src/export/zone.ts';
+import { LocalTime } from '../../src/search/local-time.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import type { ArchiveReader } from '../../src/verify/reader.ts';
@@ -115,9 +115,9 @@ describe('an export', () => {
 
   it('says times in the zone asked for, and which it is', async () => {
     const out = place();
-    await exported({ ...kit, out, zone: new Zone('America/New_York'), formats: ['csv'] });
+    await exported({ ...kit, out, zone: new LocalTime('America/New_York'), formats: ['csv'] });
     const text = readFileSync(join(out, 'messages.csv'), 'utf8');
-    expect(text).toContain('2026-11-22 04:01:00 −05:00');
+    expect(text).toContain('2026-11-22 04:01:00 -05:00');
     expect(readFileSync(join(out, 'completeness.txt'), 'utf8')).toContain('time zone America/New_York');
   });
 

@@ -7,7 +7,7 @@ import type { Deed } from '../../src/access/act.ts';
 import { PreparedExport, type ExportOptions, type ExportResult } from '../../src/export/export.ts';
 import { FORMATS } from '../../src/export/formats.ts';
 import { DEFAULT_CONTEXT } from '../../src/export/selection.ts';
-import { Zone } from '../../src/export/zone.ts';
+import { LocalTime } from '../../src/search/local-time.ts';
 import type { Attachment, MessageRef } from '../../src/record/message.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
@@ -21,7 +21,7 @@ export const ALL: ExportOptions = {
   selection: { by: 'query', query: parseQuery('') },
   rule: DEFAULT_CONTEXT,
   formats: [...FORMATS],
-  zone: new Zone('UTC'),
+  zone: new LocalTime('UTC'),
   bates: { prefix: 'TEST', first: 1, digits: 7 },
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../../search/describe.ts';
 import { plainLine } from '../../search/plain-text.ts';
 import { itemsOf } from '../item.ts';
 import { MemberTracker, membersText } from '../members.ts';
 import type { PlannedLine } from '../plan.ts';
 import type { Rendering } from '../rendering.ts';
-import { countOf, statementOf } from '../statement.ts';
+import { statementOf } from '../statement.ts';
 import { Tally } from '../tally.ts';
 import { lineElement } from './line.ts';
 import { escaped, isolated } from './markup.ts';
@@ -108,7 +109,7 @@ function foot({ provenance, zone, plan }: Rendering, { number }: Page, { length 
   const { origin, checkpoint, generator } = provenance;
   const lines = countOf(plan.lines, 'line');
   const where = `${plainLine(origin)}, checkpoint ${checkpoint.size} of ${checkpoint.at}`;
-  return `<footer>page ${number} of ${length}; ${lines} in this export; times in ${escaped(zone.name)}; ${escaped(where)}; ${escaped(generator)}</footer>
+  return `<footer>page ${number} of ${length}; ${lines} in this export; times in ${escaped(zone.zone)}; ${escaped(where)}; ${escaped(generator)}</footer>
 </body>
 </html>
 `;

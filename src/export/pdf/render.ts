@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../../search/describe.ts';
 import { plainLine } from '../../search/plain-text.ts';
 import { itemsOf, lineKey, type Item } from '../item.ts';
 import { MemberTracker, membersText } from '../members.ts';
 import { plannedLines, type PlannedConversation } from '../plan.ts';
 import type { Rendering } from '../rendering.ts';
-import { countOf, statementOf } from '../statement.ts';
+import { statementOf } from '../statement.ts';
 import { Tally } from '../tally.ts';
 import { tell, type Telling, type ToldFile } from '../telling.ts';
 import { Faces } from './faces.ts';

@@ -6,7 +6,7 @@ import { membershipIn } from '../../search/membership.ts';
 import { plainLine } from '../../search/plain-text.ts';
 import { lineKey, type Item } from '../item.ts';
 import type { Telling } from '../telling.ts';
-import { isoOf } from '../zone.ts';
+import { isoOf } from '../iso.ts';
 import { eventFiles, type ZippedFile } from './event-files.ts';
 import { customOf, type RsmfEvent } from './manifest.ts';
 import type { Participants } from './participants.ts';

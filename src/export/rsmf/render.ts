@@ -7,7 +7,7 @@ import { itemsOf, type Item } from '../item.ts';
 import type { Rendering } from '../rendering.ts';
 import { Tally } from '../tally.ts';
 import { tell } from '../telling.ts';
-import { isoOf } from '../zone.ts';
+import { isoOf } from '../iso.ts';
 import { container, type Envelope } from './container.ts';
 import type { ZippedFile } from './event-files.ts';
 import { CONVERSATION, eventsOf } from './event.ts';
@@ -140,7 +140,7 @@ function envelopeOf(
   return {
     from,
     to: to.length === 0 ? [from] : to,
-    subject: shortened(`${title} (${conversation.facts.app}) ${day} ${zone.name}`),
+    subject: shortened(`${title} (${conversation.facts.app}) ${day} ${zone.zone}`),
     dateMs: firstMs,
     id,
     headers: {
@@ -154,7 +154,7 @@ function envelopeOf(
       'X-RSMF-Custodian': plainLine(custodian?.name ?? custodian?.number ?? custodian?.id ?? 'unknown'),
       'X-RSMF-Participants': to.map(({ name }) => name.replaceAll(';', ',')).join('; '),
       'X-RSMF-EventCollectionID': collectionOf(rendering, slice),
-      'X-RSMF-Slice': `${day} ${zone.name} 24h`,
+      'X-RSMF-Slice': `${day} ${zone.zone} 24h`,
       'X-RSMF-Part': `${part} of ${parts}`,
       'X-RSMF-AsOf': checkpoint.at,
       'X-RSMF-InScopeCount': String(lines),

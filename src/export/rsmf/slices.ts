@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { slugOf } from '../files/file-name.ts';
 import type { PlannedConversation } from '../plan.ts';
-import type { Zone } from '../zone.ts';
+import type { LocalTime } from '../../search/local-time.ts';
 
 /** Relativity takes 10,000 events a file; events of ours that no line stands for come on top. */
 const MOST_LINES = 9000;
@@ -23,7 +23,7 @@ export interface Slice {
 /** Cuts an export by conversation and day, as reviewers expect. Follows from the selection alone, so that part N of M is the same always. */
 export function slicesOf(
   conversations: readonly PlannedConversation[],
-  zone: Zone,
+  zone: LocalTime,
   bytesOfLine: (leaf: number) => number,
 ): Slice[] {
   return conversations.flatMap((conversation) => {
@@ -45,7 +45,7 @@ export function slicesOf(
   });
 }
 
-function daysOf({ lines }: PlannedConversation, zone: Zone): { day: string; from: number; end: number }[] {
+function daysOf({ lines }: PlannedConversation, zone: LocalTime): { day: string; from: number; end: number }[] {
   const days: { day: string; from: number; end: number }[] = [];
   lines.forEach(({ atMs }, at) => {
     const day = zone.day(atMs);
