@@ -29,6 +29,11 @@ function run(words: readonly string[]): void {
   expect([words.join(' '), ran.status, ran.status === 0 ? '' : ran.stderr]).toEqual([words.join(' '), 0, '']);
 }
 
+/** `manifest.json` is where `init` wrote it; whoever follows the guide has carried it along. */
+function inOffice(words: readonly string[]): string[] {
+  return words.map((word) => (word === 'manifest.json' ? 'office/manifest.json' : word));
+}
+
 /** Names of the connectors that a manifest names, by their key ids. */
 function connectorsOf(file: string): Map<string, string> {
   const trust = parseTrust(readFileSync(join(directory, 'office', 'trust.json'), 'utf8'));
@@ -41,10 +46,10 @@ describe('the guide to keys', () => {
   it('sets up, and exchanges a connector’s key, by the commands it shows', () => {
     const setUp = commandsOf('Set it up for records');
     expect(setUp.length).toBeGreaterThan(8);
-    for (const words of setUp) run(words);
+    for (const words of setUp) run(inOffice(words));
     const exchange = commandsOf('Exchanging a key');
     expect(exchange.map(([command]) => command)).toEqual(['keygen', 'manifest', 'manifest']);
-    for (const words of exchange) run(words.map((word) => (word === 'manifest.json' ? 'office/manifest.json' : word)));
+    for (const words of exchange) run(inOffice(words));
     const [before, both, after] = ['office/manifest.json', 'manifest-both.json', 'manifest-new.json'].map(connectorsOf);
     expect([...(before?.values() ?? [])]).toEqual(['connector-1']);
     expect([...(both?.values() ?? [])].toSorted()).toEqual(['connector-1', 'connector-1b']);

@@ -15,6 +15,8 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   ceph: 'ceph-common',
   strace: 'strace',
   chromium: 'chromium',
+  python3: 'python3',
+  openssl: 'openssl',
 };
 
 /** Asked by invoke-rc.d and deb-systemd-invoke whether a package may start its daemon; 101 means no. */

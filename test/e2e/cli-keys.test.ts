@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Guard } from '../services/guard.ts';
+import { sharedCeremony, type Ceremony } from '../support/e2e-ceremony.ts';
+import { runHoldfast, type Finished } from '../support/e2e-process.ts';
+
+const ROLES = [
+  'root',
+  'log',
+  'archiver',
+  'connector',
+  'officer',
+  'reader-signing',
+  'witness',
+  'reader',
+  'escrow',
+  'host',
+  'deployment',
+];
+const WITHOUT_PUBLIC_HALF = ['host', 'deployment'];
+
+const guard = new Guard('cli-keys');
+const run = (...args: string[]): Promise<Finished> => runHoldfast(args, { guard });
+const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
+const codeIn = ({ stderr }: Finished): string => /^error (\S+)/m.exec(stderr)?.[1] ?? stderr;
+
+let ceremony: Ceremony;
+
+beforeAll(async () => {
+  ceremony = await sharedCeremony({ guard });
+}, 120_000);
+
+afterAll(() => guard.end());
+
+describe('keygen', () => {
+  it('makes the key of every role for its holder’s eyes only, and never a second one over it', async () => {
+    const dir = join(guard.dir, 'keys');
+    await Promise.all(
+      ROLES.map(async (role) => {
+        const made = await run('keygen', role, '--out', dir);
+        expect(made).toMatchObject({ code: 0, stderr: '' });
+        const secret = readFileSync(join(dir, `${role}.key`), 'utf8');
+        expect(modeOf(join(dir, `${role}.key`))).toBe('600');
+        expect(made.stdout).not.toContain(secret.split('\n')[1] || secret.trim());
+        expect(existsSync(join(dir, `${role}.pub`))).toBe(!WITHOUT_PUBLIC_HALF.includes(role));
+        const again = await run('keygen', role, '--out', dir);
+        expect([again.code, codeIn(again)]).toEqual([2, 'config/exists']);
+        expect(readFileSync(join(dir, `${role}.key`), 'utf8')).toBe(secret);
+      }),
+    );
+    expect(modeOf(dir)).toBe('700');
+  }, 60_000);
+
+  it('knows no other role', async () => {
+    const refused = await run('keygen', 'admin', '--out', guard.dir);
+    expect([refused.code, codeIn(refused)]).toEqual([2, 'config/key-unknown']);
+  });
+});
+
+describe('init', () => {
+  it('sets up an evaluation that the doctor finds well and that a second init does not touch', async () => {
+    const dir = join(guard.dir, 'evaluation');
+    const made = await run('init', dir, '--evaluation', '--json');
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(made.stdout)).toMatchObject({ evaluation: true, config: join(dir, 'holdfast.yaml') });
+    const doctor = await run('doctor', '--config', join(dir, 'holdfast.yaml'), '--json');
+    expect(doctor.code).toBe(0);
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ fails: 0 });
+    expect(doctor.stdout).toContain('all keys made on one machine');
+    const files = readdirSync(join(dir, 'keys')).map((file) => readFileSync(join(dir, 'keys', file), 'utf8'));
+    const again = await run('init', dir, '--evaluation');
+    expect([again.code, codeIn(again)]).toEqual([2, 'config/exists']);
+    expect(readdirSync(join(dir, 'keys')).map((file) => readFileSync(join(dir, 'keys', file), 'utf8'))).toEqual(files);
+  });
+
+  it('takes no private key where a public one belongs, and names no log by itself', async () => {
+    const { holder } = ceremony;
+    const root = ['--root-key', join(holder('records'), 'root.key')];
+    const nameless = await run('init', join(guard.dir, 'nameless'), ...root);
+    expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
+    expect(nameless.stderr).toContain('--origin');
+    const given = ['--origin', 'agency.example/log', '--reader', join(holder('legal'), 'reader.key')];
+    const refused = await run('init', join(guard.dir, 'private'), ...root, ...given);
+    expect([refused.code, codeIn(refused)]).toEqual([2, 'config/key-unusable']);
+    expect(refused.stderr).toContain('a private key');
+  });
+
+  it('asks for each key that is missing', async () => {
+    const refused = await run('init', join(guard.dir, 'nothing'), '--origin', 'agency.example/log');
+    expect([refused.code, codeIn(refused)]).toEqual([2, 'config/missing-part']);
+    expect(refused.stderr).toContain('--root-key');
+  });
+
+  it('says how a signer is named, and leaves nothing behind when it signs nothing', async () => {
+    const { holder } = ceremony;
+    const [spare, dir] = [join(guard.dir, 'holders'), join(guard.dir, 'twice')];
+    for (const role of ['reader', 'log']) await run('keygen', role, '--out', spare);
+    const [reader, log] = [join(spare, 'reader.pub'), join(spare, 'log.pub')];
+    const root = join(holder('records'), 'root.key');
+    const keys = [
+      '--origin',
+      'agency.example/log',
+      '--root-key',
+      root,
+      '--reader',
+      reader,
+      '--escrow',
+      reader,
+      '--log',
+      log,
+      '--archiver',
+      log,
+    ];
+    const nameless = await run('init', dir, ...keys, '--connector', log);
+    expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
+    expect(nameless.stderr).toContain('name=file.pub');
+    const twice = await run('init', dir, ...keys);
+    expect([twice.code, codeIn(twice)]).toEqual([2, 'format/manifest']);
+    expect(existsSync(join(dir, 'trust.json'))).toBe(false);
+  });
+});
+
+describe('a mistyped command', () => {
+  it('never ends with the code that says findings', async () => {
+    expect((await run('verify', 'file:///nowhere')).code).toBe(2);
+    expect((await run('verify', '--help')).code).toBe(0);
+  });
+});
