@@ -270,7 +270,7 @@ function absolute(config: Config, base: string): Config {
   };
   const readerPaths = (own: NonNullable<Config['reader']>): NonNullable<Config['reader']> => {
     const named = paths(own, 'key', 'index', 'signing', 'spool');
-    return named.web === undefined ? named : { ...named, web: paths(named.web, 'token') };
+    return named.web === undefined ? named : { ...named, web: paths(named.web, 'token', 'exports') };
   };
   return {
     ...config,

@@ -13,5 +13,12 @@ export const webSettings = z
       .describe(
         'File with the token, mode 0600, made if it is not there; `web.token` in the index’s directory if left out.',
       ),
+    exports: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'A directory of mode 0700 for exports that are ordered by the API, on a local, encrypted disk: they are plaintext. Made if it is not there; if left out, beside the index’s directory, by its name with `-exports`.',
+      ),
   })
   .describe('Serves the API for one user of this machine while `holdfast read` follows the log.');

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
+import { DEFAULT_BATES, parseBates } from '../export/bates.ts';
 import type { Estimate, ExportOptions, ExportProgress, ExportResult, PreparedExport } from '../export/export.ts';
 import { FORMATS, type Format } from '../export/formats.ts';
 import type { Bates } from '../export/rendering.ts';
@@ -43,7 +44,7 @@ export function registerExport(program: Command): void {
     .option('--context <n>', 'messages before and after each hit', String(DEFAULT_CONTEXT.around))
     .option('--whole <n>', 'a conversation of up to this many messages comes whole', String(DEFAULT_CONTEXT.wholeUpTo))
     .option('--zone <zone>', 'IANA time zone of days in the query and of all times that people read', 'UTC')
-    .option('--bates <number>', 'Bates number of the first page', 'HOLDFAST0000001')
+    .option('--bates <number>', 'Bates number of the first page', DEFAULT_BATES)
     .option('--estimate', 'say how much it would be, and write nothing', false)
     .option('--json', 'machine-readable summary', false)
     .action(async (words: readonly string[], options: ExportCliOptions) => {
@@ -120,8 +121,8 @@ function numberOf(text: string, where: string): number {
 }
 
 function batesOf(text: string): Bates {
-  const [, prefix = '', digits = ''] = /^([A-Za-z][A-Za-z0-9_-]{0,30}?)(\d{1,9})$/.exec(text) ?? [];
-  if (digits !== '') return { prefix, first: Number(digits), digits: digits.length };
+  const bates = parseBates(text);
+  if (bates !== null) return bates;
   throw optionFailure('letters and then digits, such as DOT0000001', 'something else', '--bates');
 }
 

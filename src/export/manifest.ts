@@ -14,13 +14,14 @@ export function manifestOf(
   files: readonly WrittenFile[],
 ): Record<string, unknown> {
   const { provenance, plan, zone, gaps } = rendering;
+  const { around, wholeUpTo } = plan.rule;
   return {
     type: 'holdfast-export',
     v: 1,
     origin: provenance.origin,
     checkpoint: provenance.checkpoint,
     generator: provenance.generator,
-    selection: { by: plan.selection.by, text: selectionText(plan.selection), context: plan.rule },
+    selection: { by: plan.selection.by, text: selectionText(plan.selection), context: { around, wholeUpTo } },
     zone: zone.zone,
     formats,
     span: { first: isoOf(plan.span.firstMs), last: isoOf(plan.span.lastMs) },

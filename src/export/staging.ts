@@ -47,7 +47,7 @@ export class Staging implements AsyncDisposable {
     return written(out, async () => {
       await assertFree(out);
       await mkdir(partialOf(out), { recursive: true, mode: 0o700 });
-      const staging = new Staging(out, locked(partialOf(out)));
+      const staging = new Staging(out, lockedIn(partialOf(out)));
       try {
         await staging.#recover(fingerprint);
       } catch (error) {
@@ -181,18 +181,18 @@ async function assertFree(out: string): Promise<void> {
 }
 
 /** The lock is the system's: it ends with the process, however that ends. */
-function locked(partial: string): DatabaseSync {
-  const lock = new DatabaseSync(join(partial, 'lock'), { timeout: 0 });
+export function lockedIn(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1; COMMIT;');
     return lock;
   } catch (cause) {
     lock.close();
     throw new Failure('export/in-use', {
-      expected: 'to be the only process that writes this export',
+      expected: 'to be the only process that writes exports here',
       got: 'another one that does',
-      where: partial,
-      fix: 'let that one end, or name another folder with --out',
+      where: folder,
+      fix: 'let that one end, or name another folder',
       cause,
     });
   }
@@ -229,7 +229,7 @@ async function append(path: string, line: string): Promise<void> {
 }
 
 /** A file, or a directory with the names in it. */
-async function syncPath(path: string): Promise<void> {
+export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import type { Audit } from '../access/audit.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
+import { ExportDesk } from '../export/desk/export-desk.ts';
 import { ArchiveFiles } from '../export/files/archive-files.ts';
 import { QueryThreads } from '../search/query-threads.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
 import { OneUser, openToken } from '../web/one-user.ts';
 import { ROUTES } from '../web/routes/all.ts';
 import { WebServer } from '../web/server.ts';
+import { exportThread } from './export-thread.ts';
 import { VERSION } from './version.ts';
 
 const MOST_THREADS = 4;
@@ -34,19 +36,25 @@ export async function serveWeb(
 ): Promise<Served> {
   const { index: directory, web } = need(config.reader, 'reader', 'reading');
   const { host = '127.0.0.1', port = 8470, token: tokenFile = join(directory, 'web.token') } = web ?? {};
+  // Beside the index and not in it: whoever deletes an index loses nothing.
+  const { exports: folder = `${directory}-exports` } = web ?? {};
   const token = openToken(tokenFile);
+  const onTrouble = (code: string): void => events.trouble('web', code);
   const threads = Math.min(MOST_THREADS, availableParallelism());
   const index = parts.use(new QueryThreads({ directory, threads, mostWaiting: MOST_WAITING }));
+  const run = exportThread({ index: directory, archive: config.archive.url, s3: config.archive.s3 ?? null });
+  const exports = parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
   const server = parts.use(
     new WebServer({
       index,
       files: new ArchiveFiles(reader, config.origin),
+      exports,
       version: VERSION,
       audit,
       authenticator: new OneUser(token, systemUser()),
       routes: ROUTES,
       clock: Date.now,
-      onTrouble: (code) => events.trouble('web', code),
+      onTrouble,
     }),
   );
   const taken = await server.listen(host, port);

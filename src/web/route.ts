@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { z } from 'zod';
 import type { Deed } from '../access/act.ts';
+import type { ExportDesk } from '../export/desk/export-desk.ts';
 import type { ArchiveFiles } from '../export/files/archive-files.ts';
 import type { QueryThreads } from '../search/query-threads.ts';
 import type { Identity } from './authenticator.ts';
@@ -11,6 +12,7 @@ import { wrongRequest } from './refusal.ts';
 export interface RouteParts {
   readonly index: QueryThreads;
   readonly files: ArchiveFiles;
+  readonly exports: ExportDesk;
   /** The OpenAPI document of all routes. */
   readonly document: unknown;
   readonly version: string;
@@ -29,6 +31,8 @@ export interface Asking {
  */
 export type Answer<Body> = { readonly deeds: readonly [Deed, ...Deed[]] | 'nothing-shown' } & (
   | { readonly body: Body }
+  /** Done once the deeds are recorded, and not at all if they cannot be: what changes something. */
+  | { readonly done: () => Promise<Body> }
   | { readonly headers: Readonly<Record<string, string>>; readonly bytes: AsyncIterable<Uint8Array> }
 );
 
@@ -41,7 +45,7 @@ interface Forms<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R
 }
 
 interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Behind `/api/v1`; members as `:name`. */
   readonly path: string;
   readonly permission: Permission;
@@ -55,7 +59,7 @@ interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
 
 /** A route as the server and the document take it, whatever its forms. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly permission: Permission;
   readonly summary: string;

@@ -46,8 +46,8 @@ export class WebServer implements AsyncDisposable {
 
   constructor(parts: WebServerParts) {
     this.#parts = parts;
-    const { index, files, version, routes } = parts;
-    this.#routeParts = { index, files, version, document: documentOf(routes, version) };
+    const { index, files, exports, version, routes } = parts;
+    this.#routeParts = { index, files, exports, version, document: documentOf(routes, version) };
     this.#denials = new Denials(parts.audit, parts.clock);
     this.#server = Fastify({
       bodyLimit: MAX_BODY_BYTES,
@@ -130,8 +130,9 @@ export class WebServer implements AsyncDisposable {
     if (answer.deeds !== 'nothing-shown') await this.#record(answer.deeds, identity);
     if ('bytes' in answer)
       return reply.headers(answer.headers).send(Readable.from(answer.bytes, { objectMode: false }));
+    const told = 'done' in answer ? await answer.done() : answer.body;
     // A string goes out as it is: what it holds is the route's word, and no serializer leaves members out.
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(told));
   }
 
   async #record(deeds: readonly Deed[], { user, session }: Identity): Promise<void> {

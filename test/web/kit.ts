@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
 import type { Actor, Deed } from '../../src/access/act.ts';
 import type { SpooledAudit } from '../../src/access/spooled-audit.ts';
 import type { Audit } from '../../src/access/audit.ts';
+import { ExportDesk } from '../../src/export/desk/export-desk.ts';
 import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
+import { exportThread } from '../../src/main/export-thread.ts';
 import { QueryThreads } from '../../src/search/query-threads.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import type { Authenticator, Identity } from '../../src/web/authenticator.ts';
@@ -82,10 +85,12 @@ export class WebOffice implements AsyncDisposable {
   spool!: SpooledAudit;
   port = 0;
   /** Set to do something before a record is written. */
-  beforeRecord: (() => Promise<void>) | null = null;
+  beforeRecord: ((deeds: readonly Deed[]) => Promise<void>) | null = null;
+  readonly exports: string;
 
   constructor(directory: string, archive: string) {
     this.archive = archive;
+    this.exports = join(directory, `exports-${randomBytes(4).toString('hex')}`);
     this.index = join(directory, `index-${randomBytes(4).toString('hex')}`);
   }
 
@@ -93,31 +98,36 @@ export class WebOffice implements AsyncDisposable {
     directory: string,
     archive: string,
     parts: Partial<WebServerParts> = {},
-    kit: AuditKit = {},
+    kit: AuditKit & { readonly exports?: string } = {},
   ): Promise<WebOffice> {
     const office = new WebOffice(directory, archive);
+    const folder = kit.exports ?? office.exports;
     await indexed(archive, office.index);
     const spool = office.#parts.use(auditIn(join(directory, `spool-${randomBytes(4).toString('hex')}`), kit));
     office.spool = spool;
     const audit: Audit = {
       record: async (deeds, by) => {
-        await office.beforeRecord?.();
+        await office.beforeRecord?.(deeds);
         await spool.record(deeds, by);
         office.recorded.push({ deeds, by });
       },
       [Symbol.asyncDispose]: async () => undefined,
     };
     const index = office.#parts.use(new QueryThreads({ directory: office.index, threads: 2, mostWaiting: 500 }));
+    const run = exportThread({ index: office.index, archive: pathToFileURL(archive).href, s3: null });
+    const onTrouble = (code: string): void => void office.troubles.push(code);
+    const exports = office.#parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
     office.server = office.#parts.use(
       new WebServer({
         index,
         files: new ArchiveFiles(await openDirReader(archive), ORIGIN),
+        exports,
         version: '0.0.0-test',
         audit,
         authenticator: new OneUser(TOKEN, 'ines'),
         routes: ROUTES,
         clock: Date.now,
-        onTrouble: (code) => office.troubles.push(code),
+        onTrouble,
         ...parts,
       }),
     );

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { Zip, ZipPassThrough } from 'fflate';
 import MailComposer from 'nodemailer/lib/mail-composer';
+import { zipOf } from '../zip.ts';
 import type { ZippedFile } from './event-files.ts';
 
-/** The earliest a ZIP can say, in the fields it is read from: the same bytes in every time zone. */
-const zipTime = (): Date => new Date(1980, 0, 1, 0, 0, 0);
 const MANIFEST = 'rsmf_manifest.json';
 
 export interface Envelope {
@@ -43,7 +41,7 @@ export function container(
         filename: 'rsmf.zip',
         contentType: 'application/zip',
         contentTransferEncoding: 'base64',
-        content: Readable.from(zipOf(manifest, files, pathOf)),
+        content: Readable.from(zipped(manifest, files, pathOf)),
       },
     ],
     // Names of fields are columns in the reviewer’s workspace: as they are written here.
@@ -56,42 +54,19 @@ export function container(
   return message.compile().createReadStream();
 }
 
-/** Entries stored, in order of their names behind the manifest, all dated the same. */
-async function* zipOf(
+/** The manifest, and behind it the files in order of their names. */
+function zipped(
   manifest: Buffer,
   files: readonly ZippedFile[],
   pathOf: (name: string) => string,
 ): AsyncGenerator<Buffer> {
-  let ready: Buffer[] = [];
-  const zip = new Zip((error, chunk) => {
-    if (error !== null) throw error;
-    ready.push(Buffer.from(chunk));
-  });
-  function* taken(): Generator<Buffer> {
-    const some = ready;
-    ready = [];
-    yield* some;
-  }
-  const add = (name: string): ZipPassThrough => {
-    const entry = new ZipPassThrough(name);
-    entry.mtime = zipTime();
-    zip.add(entry);
-    return entry;
-  };
-  add(MANIFEST).push(manifest, true);
-  yield* taken();
-  for (const { name, from } of files.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const entry = add(name);
-    if ('text' in from) entry.push(Buffer.from(from.text), true);
-    else {
-      for await (const chunk of createReadStream(pathOf(from.path))) {
-        entry.push(chunk as Buffer);
-        yield* taken();
-      }
-      entry.push(new Uint8Array(0), true);
-    }
-    yield* taken();
-  }
-  zip.end();
-  yield* taken();
+  const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return zipOf([
+    { name: MANIFEST, bytes: () => [manifest] },
+    ...sorted.map(({ name, from }) => ({
+      name,
+      bytes: (): Iterable<Uint8Array> | AsyncIterable<Uint8Array> =>
+        'text' in from ? [Buffer.from(from.text)] : createReadStream(pathOf(from.path)),
+    })),
+  ]);
 }

@@ -2,6 +2,15 @@
 import type { Route } from '../route.ts';
 import { actsRoute } from './acts.ts';
 import { conversationRoute, conversationsRoute, lineRoute, linesRoute } from './conversations.ts';
+import {
+  deleteExportRoute,
+  exportFileRoute,
+  exportFilesRoute,
+  exportRoute,
+  exportsRoute,
+  exportZipRoute,
+  orderExportRoute,
+} from './exports.ts';
 import { fileRoute } from './files.ts';
 import { beginMatterRoute, matterRoute, mattersRoute, noteRoute, tagRoute } from './matters.ts';
 import { peopleRoute } from './people.ts';
@@ -26,4 +35,11 @@ export const ROUTES: readonly Route[] = [
   tagRoute,
   noteRoute,
   actsRoute,
+  orderExportRoute,
+  exportsRoute,
+  exportRoute,
+  exportFilesRoute,
+  exportFileRoute,
+  exportZipRoute,
+  deleteExportRoute,
 ];
