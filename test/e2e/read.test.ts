@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { encodeVerifierKey } from '../../src/record/note.ts';
 import { auditIn } from '../access/kit.ts';
+import { digestOf } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, HARBOUR, message, refTo } from '../search/kit.ts';
 import { Guard } from '../services/guard.ts';
@@ -167,6 +168,49 @@ describe('holdfast read, search and show', () => {
     expect(await ask('berth from:ben')).toMatchObject({ status: 200, total: 1 });
     expect((await fetch(`${address}/status`)).status).toBe(401);
     expect(daemon.printed).not.toContain(token);
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    expect(daemon.printed).not.toMatch(/berth|Ana|Ben|\+1202/);
+  }, 120_000);
+
+  it('write exports that are ordered by HTTP as the command does, and after a kill know whole ones only', async () => {
+    const config = place('ordered');
+    const settings = readFileSync(config, 'utf8');
+    writeFileSync(config, settings.replace('followEvery: 100ms', 'followEvery: 100ms\n  web: { port: 0 }'));
+    await run('read', '--once', '--config', config);
+    const daemon = new Daemon({ args: ['read', '--serve', '--config', config], guard });
+    const folder = join(guard.dir, 'ordered', 'index-exports');
+    const opened = async (): Promise<(path: string, init?: RequestInit) => Promise<Response>> => {
+      const before = daemon.printed.length;
+      await daemon.started();
+      const printed = (): string | undefined =>
+        /http:\/\/127\.0\.0\.1:\d+\/api\/v1/.exec(daemon.printed.slice(before))?.[0];
+      await until('the address', () => printed() !== undefined);
+      const token = readFileSync(join(guard.dir, 'ordered', 'index', 'web.token'), 'utf8').trim();
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      return (path, init = {}) => fetch(`${printed()}/exports${path}`, { ...init, headers });
+    };
+    const order = { method: 'POST', body: JSON.stringify({ selection: { by: 'query', query: 'berth' } }) };
+    const ask = await opened();
+    const { export: id } = (await (await ask('', order)).json()) as { export: string };
+    const stateNow = async (): Promise<string> => ((await (await ask(`/${id}`)).json()) as { state: string }).state;
+    await until('the export', async () => (await stateNow()) === 'finished');
+    const out = join(guard.dir, 'by-command');
+    expect((await run('export', 'berth', '--out', out, '--config', config)).code).toBe(0);
+    expect(digestOf(join(folder, id, 'export'))).toBe(digestOf(out));
+
+    const { export: second } = (await (await ask('', order)).json()) as { export: string };
+    await daemon.end('SIGKILL');
+    const again = await opened();
+    const { exports } = (await (await again('')).json()) as { exports: { export: string; state: string }[] };
+    // The other one may have been whole in time; if not, nothing of it is left.
+    const known = exports.map((one) => one.export);
+    expect(known).toContain(id);
+    expect([id, second]).toEqual(expect.arrayContaining(known));
+    expect(new Set(exports.map(({ state }) => state))).toEqual(new Set(['finished']));
+    const there = readdirSync(folder).filter((name) => !name.startsWith('lock'));
+    expect(there.toSorted()).toEqual(known.toSorted());
+    const zip = await again(`/${id}/zip`);
+    expect([zip.status, (await zip.arrayBuffer()).byteLength > 10_000]).toEqual([200, true]);
     expect(await daemon.end('SIGTERM')).toBe(0);
     expect(daemon.printed).not.toMatch(/berth|Ana|Ben|\+1202/);
   }, 120_000);
