@@ -1,11 +1,44 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { z } from 'zod';
+import { Failure } from './failure.ts';
+
+export interface Problem {
+  readonly at: string;
+  readonly message: string;
+}
+
+/** Which settings are read, for the message: what was expected, where they stand, what shows how they are written. */
+export interface SettingsPlace {
+  readonly expected: string;
+  readonly where: string;
+  readonly fix: string;
+}
+
+/** Throws `config/invalid` with every problem's path. */
+export function parseSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  settings: unknown,
+  place: SettingsPlace,
+): z.output<Schema> {
+  const parsed = schema.safeParse(settings, { error: settingWords });
+  if (parsed.success) return parsed.data;
+  throw invalidSettings(
+    place,
+    parsed.error.issues.map(({ path, message }) => ({ at: path.join('.'), message })),
+  );
+}
+
+export function invalidSettings(place: SettingsPlace, problems: readonly Problem[]): Failure {
+  const lines = problems.map(({ at, message }) => `  ${at === '' ? '(top level)' : at}: ${message}`);
+  const got = `${lines.length} ${lines.length === 1 ? 'problem' : 'problems'}:\n${lines.join('\n')}`;
+  return new Failure('config/invalid', { ...place, got });
+}
 
 /**
  * What is wrong with a setting, in words for whoever wrote it: what was expected and what kind of thing was there, never the value, which may
  * be a number or a password. Undefined where a schema says it better itself.
  */
-export function settingWords(issue: z.core.$ZodRawIssue): string | undefined {
+function settingWords(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
       return issue.input === undefined

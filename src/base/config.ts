@@ -7,7 +7,7 @@ import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
 import { archive, timeStamp, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
-import { settingWords } from './config-words.ts';
+import { invalidSettings, parseSettings, type Problem } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
 import { webSettings } from './web-settings.ts';
 
@@ -195,29 +195,11 @@ export function parseConfig(text: string, file: string): Config {
       fix: 'correct this line or the one before it; docs/config.md shows every setting',
     });
   }
-  const parsed = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }), { error: settingWords });
-  if (!parsed.success)
-    throw invalid(
-      file,
-      parsed.error.issues.map(({ path: at, message }) => ({ at: at.join('.'), message })),
-    );
-  const problems = crossCheck(parsed.data);
-  if (problems.length > 0) throw invalid(file, problems);
-  return absolute(parsed.data, dirname(resolve(file)));
-}
-
-interface Problem {
-  readonly at: string;
-  readonly message: string;
-}
-
-function invalid(file: string, problems: readonly Problem[]): Failure {
-  return new Failure('config/invalid', {
-    expected: 'a valid config',
-    got: `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:\n${problems.map(({ at, message }) => `  ${at === '' ? '(top level)' : at}: ${message}`).join('\n')}`,
-    where: file,
-    fix: 'see docs/config.md',
-  });
+  const place = { expected: 'a valid config', where: file, fix: 'see docs/config.md' };
+  const config = parseSettings(configSchema, document.toJS({ maxAliasCount: 0 }), place);
+  const problems = crossCheck(config);
+  if (problems.length > 0) throw invalidSettings(place, problems);
+  return absolute(config, dirname(resolve(file)));
 }
 
 function crossCheck(config: Config): Problem[] {

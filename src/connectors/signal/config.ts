@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { z } from 'zod';
+import { parseSettings } from '../../base/config-words.ts';
 import { byteSize, duration } from '../../base/duration.ts';
-import { Failure } from '../../base/failure.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -124,12 +124,8 @@ export function hasLosslessIntake(config: SignalConfig): boolean {
 
 /** Throws `config/invalid` with every problem's path. */
 export function parseConfig(settings: unknown): SignalConfig {
-  const parsed = signalConfig.safeParse(settings);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join('.') || '(top level)'}: ${message}`);
-  throw new Failure('config/invalid', {
+  return parseSettings(signalConfig, settings, {
     expected: 'settings of a Signal back end',
-    got: `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:\n${problems.join('\n')}`,
     where: 'signal',
     fix: 'see src/connectors/signal/README.md',
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { z } from 'zod';
+import { parseSettings } from '../../base/config-words.ts';
 import { byteSize, duration } from '../../base/duration.ts';
-import { Failure } from '../../base/failure.ts';
 import { mediaConfig } from './media/config.ts';
 
 const limits = z.strictObject({
@@ -74,12 +74,8 @@ export type WhatsAppConfigInput = z.input<typeof whatsappConfig>;
 
 /** Throws `config/invalid` with every problem's path. */
 export function parseConfig(settings: unknown): WhatsAppConfig {
-  const parsed = whatsappConfig.safeParse(settings ?? {});
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `  ${path.join('.') || '(top level)'}: ${message}`);
-  throw new Failure('config/invalid', {
+  return parseSettings(whatsappConfig, settings ?? {}, {
     expected: 'settings of WhatsApp',
-    got: `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:\n${problems.join('\n')}`,
     where: 'whatsapp',
     fix: 'see src/connectors/whatsapp/README.md',
   });

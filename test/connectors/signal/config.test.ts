@@ -38,6 +38,12 @@ test('names every problem with its path', () => {
   expect(problemsOf(null)).toContain('(top level)');
 });
 
+test('says in words of ours what was expected', () => {
+  expect(problemsOf({ api: 'http://x', webhook: { port: '9080' }, typo: 1 })).toBe(
+    '2 problems:\n  webhook.port: expected a number, got text\n  (top level): no such setting: typo',
+  );
+});
+
 test('does not call a setup lossless whose only intake is the WebSocket', () => {
   expect(hasLosslessIntake(parseConfig({ api: 'http://x' }))).toBe(false);
   expect(hasLosslessIntake(parseConfig({ api: 'http://x', journal: '/out.log' }))).toBe(true);
