@@ -26,6 +26,8 @@ export interface WebServerParts extends Omit<RouteParts, 'document'> {
   readonly authenticator: Authenticator;
   readonly routes: readonly Route[];
   readonly clock: () => number;
+  /** How long an answer may be looked for; sending it may take longer. A minute if left out. */
+  readonly answerMs?: number;
   /** Told of what went wrong inside, by its code. */
   readonly onTrouble: (code: string) => void;
 }
@@ -118,7 +120,7 @@ export class WebServer implements AsyncDisposable {
     if (identity === undefined) throw unauthenticated();
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const late = AbortSignal.timeout(ANSWER_MS);
+    const late = AbortSignal.timeout(this.#parts.answerMs ?? ANSWER_MS);
     const signal = AbortSignal.any([gone.signal, late]);
     const { params, query, body } = request;
     let answer: Answer<unknown>;

@@ -3,6 +3,7 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, stat
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeOffice, PAGE, PNG, WebOffice } from './kit.ts';
 
@@ -89,6 +90,14 @@ describe('a file', () => {
       { act: 'login' },
       { act: 'file', leaf: leaves[0], sha256 },
     ]);
+  });
+
+  it('comes whole to whoever is slow: the time for finding an answer is not that for sending it', async () => {
+    await using slow = await WebOffice.open(root, archive, { answerMs: 5000 });
+    // The time runs out once the file is found, and before a byte of it goes out.
+    slow.beforeRecord = () => sleep(5500);
+    const response = await slow.ask(`/api/v1/files/${leaves[1]}`);
+    expect([response.status, Buffer.from(await response.arrayBuffer()).equals(PAGE)]).toEqual([200, true]);
   });
 
   it('that never came, and a record that is none of a file, are not found', async () => {
