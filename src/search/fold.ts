@@ -30,7 +30,9 @@ const PARTS: ReadonlySet<string> = new Set([
 function makesLine({ view }: LineRecord): boolean {
   if (view === null) return true;
   if (view.kind === 'gap' || view.kind === 'delete-for-me') return view.target === undefined;
-  return !PARTS.has(view.kind) || ('targets' in view && view.targets.length === 0);
+  // Only these two have targets: a member that its kind does not have may be anything.
+  if (view.kind === 'receipt' || view.kind === 'read-sync') return view.targets.length === 0;
+  return !PARTS.has(view.kind);
 }
 
 const timeOf = ({ view, atMs }: LineRecord): number => view?.sentAtMs ?? atMs;
