@@ -14,7 +14,8 @@ import { Attachments } from '../src/spool/attach.ts';
 import { startRedis } from '../test/services/redis.ts';
 import { CLASS, message } from '../test/support/spool-parts.ts';
 import { atMost, noted, peakMiB, tell, type Figure } from './figures.ts';
-import { complain, fail, openSpool, startArchiver, startShipper } from './roles.ts';
+import { complain, startArchiver, startShipper } from './roles.ts';
+import { fail, openSpool } from './spool-role.ts';
 
 const RECORDS = 1_000_000;
 const ACCOUNTS = 8;

@@ -14,7 +14,8 @@ import { Attachments } from '../src/spool/attach.ts';
 import { startRedis } from '../test/services/redis.ts';
 import { CLASS, message } from '../test/support/spool-parts.ts';
 import { atLeast, median, noted, tell } from './figures.ts';
-import { complain, fail, openSpool, startArchiver, startShipper } from './roles.ts';
+import { complain, startArchiver, startShipper } from './roles.ts';
+import { fail, openSpool } from './spool-role.ts';
 
 const ROUNDS = 3;
 const RECORDS = 48_000;

@@ -7,40 +7,15 @@ import type { BullmqDownlink } from '../src/queue/bullmq-downlink.ts';
 import type { Uplink } from '../src/queue/link.ts';
 import { openManifest, signersOf, signManifest } from '../src/record/manifest.ts';
 import { Shipper } from '../src/spool/shipper.ts';
-import { Spool } from '../src/spool/spool.ts';
-import { WatermarkGate, WATERMARKS } from '../src/spool/watermark.ts';
+import type { Spool } from '../src/spool/spool.ts';
 import { SCHEDULES, Told } from '../test/support/archiver-kit.ts';
-import { LOG_KEY, MANIFEST, secret } from '../test/support/spool-parts.ts';
+import { LOG_KEY, MANIFEST } from '../test/support/spool-parts.ts';
 import { ARCHIVER, CONNECTOR, LOG, ORIGIN, ROOT } from '../test/vectors/keys.ts';
+import { fail } from './spool-role.ts';
 
-export const fail = (error: unknown): void => {
-  console.error(error);
-  process.exitCode = 1;
-};
 export const complain = (what: string, code: string): void => console.error(what, code);
 const manifest = signManifest(MANIFEST, ROOT.privateKey);
 const archivers = signersOf(openManifest(manifest, ROOT.key, ORIGIN), 'archiver');
-
-export async function openSpool(directory: string): Promise<Spool> {
-  return Spool.open({
-    directory,
-    origin: ORIGIN,
-    manifest: MANIFEST,
-    logKey: LOG_KEY,
-    signingKey: CONNECTOR.privateKey,
-    hostKey: secret('host'),
-    deploymentKey: secret('deployment'),
-    clock: Date.now,
-    gate: () =>
-      new WatermarkGate(
-        async () => ({ used: 1, total: 10 }),
-        WATERMARKS,
-        () => undefined,
-      ),
-    onFatal: fail,
-    events: { doubtful: () => undefined },
-  });
-}
 
 export function startArchiver(directory: string, downlink: BullmqDownlink): Promise<Archiver> {
   return openDirStore(join(directory, 'archive')).then((store) =>

@@ -4,12 +4,10 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Spool } from '../src/spool/spool.ts';
-import { WatermarkGate, WATERMARKS } from '../src/spool/watermark.ts';
 import type { AccountSpool } from '../src/spool/account.ts';
-import { CONNECTOR, ORIGIN } from '../test/vectors/keys.ts';
-import { CLASS, LOG_KEY, MANIFEST, message, secret } from '../test/support/spool-parts.ts';
+import { CLASS, message } from '../test/support/spool-parts.ts';
 import { atLeast, atMost, median, noted, tell } from './figures.ts';
+import { openSpool } from './spool-role.ts';
 
 const ROUNDS = 7;
 const RECORDS = 20_000;
@@ -26,27 +24,6 @@ interface Measured {
 }
 
 const at = (sorted: readonly number[], share: number): number => sorted[Math.floor(sorted.length * share)] ?? 0;
-async function openSpool(directory: string): Promise<Spool> {
-  return Spool.open({
-    directory,
-    origin: ORIGIN,
-    manifest: MANIFEST,
-    logKey: LOG_KEY,
-    signingKey: CONNECTOR.privateKey,
-    hostKey: secret('host'),
-    deploymentKey: secret('deployment'),
-    clock: Date.now,
-    gate: () =>
-      new WatermarkGate(
-        async () => ({ used: 1, total: 10 }),
-        WATERMARKS,
-        () => undefined,
-      ),
-    onFatal: (failure) => console.error(failure.code),
-    events: { doubtful: () => undefined },
-  });
-}
-
 function raw(id: string): Buffer {
   const envelope = {
     source: '+12025550171',

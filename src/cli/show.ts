@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import type { Audit } from '../access/audit.ts';
 import { loadConfig } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
-import { Failure } from '../base/failure.ts';
 import { describeGap, describeLine } from '../search/describe.ts';
 import type { IndexDb, ShownLine } from '../search/index-db.ts';
 import { LocalTime } from '../search/local-time.ts';
+import { oneConversation } from '../search/one-conversation.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { bold, dim, openOutput, table, yellow, type Output } from './output.ts';
@@ -39,7 +39,7 @@ export function registerShow(program: Command): void {
         await audit.record([{ act: 'login' }]);
         const output = openOutput(options.json);
         if (name === undefined) return await list(db, audit, output, time);
-        const conversation = await conversationCalled(db, name);
+        const conversation = oneConversation(await db.conversationsCalled(name));
         return await show(db, audit, conversation, { output, time, all: options.all });
       });
     });
@@ -62,20 +62,6 @@ async function list(db: IndexDb, audit: Audit, output: Output, time: LocalTime):
       ]),
     ]),
   );
-}
-
-async function conversationCalled(db: IndexDb, name: string): Promise<number> {
-  const found = await db.conversationsCalled(name);
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  throw new Failure('search/not-found', {
-    expected: 'a name that one conversation has',
-    got:
-      found.length === 0
-        ? 'one that none has'
-        : `one that ${found.length} have: ${found.map((id) => `#${id}`).join(', ')}`,
-    fix: 'name it by its number; `holdfast show` without a name lists them',
-  });
 }
 
 interface Manner {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
 import type { LineKind } from '../search/line.ts';
+import { oneConversation } from '../search/one-conversation.ts';
 import type { ConversationFacts, IndexSnapshot, OutlineLine, PlacedLine } from '../search/snapshot.ts';
 import type { ContextRule, Selection } from './selection.ts';
 
@@ -119,24 +120,10 @@ async function hitsOf(snapshot: IndexSnapshot, selection: Selection): Promise<Hi
       return { hits: byConversation([...found.values()]), unmatched: [], unknownRecords };
     }
     case 'conversation': {
-      const conversation = onlyOne(await snapshot.conversationsCalled(selection.name));
+      const conversation = oneConversation(await snapshot.conversationsCalled(selection.name));
       return { hits: new Map([[conversation, null]]), unmatched: [], unknownRecords: [] };
     }
   }
-}
-
-function onlyOne(found: readonly number[]): number {
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  throw new Failure('search/not-found', {
-    expected: 'a name that one conversation has',
-    got:
-      found.length === 0
-        ? 'one that none has'
-        : `one that ${found.length} have: ${found.map((id) => `#${id}`).join(', ')}`,
-    where: '--conversation',
-    fix: 'name it by its number; `holdfast show` without a name lists them',
-  });
 }
 
 function byConversation(lines: readonly PlacedLine[]): Map<number, Set<number>> {

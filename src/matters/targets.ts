@@ -2,6 +2,7 @@
 import type { Target } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
 import type { IndexDb } from '../search/index-db.ts';
+import { oneConversation } from '../search/one-conversation.ts';
 import { parseQuery } from '../search/query-parse.ts';
 
 /** How people name what they mean; several are all of them. */
@@ -45,14 +46,9 @@ function rangeOf(db: IndexDb, text: string): Target {
 }
 
 async function conversationOf(db: IndexDb, name: string): Promise<Target> {
-  const found = await db.conversationsCalled(name);
-  const leaf = found.length === 1 ? db.acts.leafOfConversation(found[0] as number) : null;
+  const leaf = db.acts.leafOfConversation(oneConversation(await db.conversationsCalled(name)));
   if (leaf !== null) return { what: 'conversation', leaf };
-  throw new Failure('search/not-found', {
-    expected: 'a name that one conversation has',
-    got: found.length === 0 ? 'one that none has' : `one that ${found.length} have`,
-    fix: 'name it by its number; `holdfast show` without a name lists them',
-  });
+  throw new Failure('search/not-found', { expected: 'a conversation with lines', got: 'one without' });
 }
 
 async function hitsOf(db: IndexDb, text: string): Promise<Target[]> {
