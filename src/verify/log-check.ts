@@ -170,6 +170,7 @@ export class LogCheck {
         this.#p.findings.add('verify/clock-ahead', { ...where, leaf: run.lastLeaf }, `at most ${at}`, run.newestAt);
       }
     }
+    for (const run of summary.runs) this.streams.judgeParallel(run);
     this.claims.onRecords(summary.runs.map(({ stream }) => stream));
   }
 
@@ -236,6 +237,8 @@ export class LogCheck {
       case 'hold':
       case 'disposition':
         return this.officers.apply(entry, leaf, documents);
+      case 'escrow':
+        return this.escrow.apply(entry, leaf, this.officers.isApproved(entry, leaf), this.streams.hasUnread);
       case 'repack': {
         const lock = this.rules.judgePack(entry, leaf, at);
         locks.push(lock);

@@ -16,6 +16,7 @@ class Run {
   firstAt = '';
   lastAt = '';
   newestAt = '';
+  readonly peaks: StreamRun['peaks'][number][] = [];
   records = 0;
   lost = 0;
   closedAt: string | null = null;
@@ -77,6 +78,7 @@ export class StreamRuns {
     if (run.firstAt === '') run.firstAt = at;
     run.lastAt = at;
     if (at > run.newestAt) run.newestAt = at;
+    if (record.t !== 'close') raisePeak(run.peaks, leaf, at);
   }
 
   #judge(run: Run, { stream, seq, prev, at, t }: StreamRecord, leaf: number): void {
@@ -115,6 +117,12 @@ function extendPieces(pieces: number[], seq: number, index: number): void {
   const [first, count, from] = pieces.slice(-3) as [number, number, number];
   if (pieces.length > 0 && first + count === seq && from + count === index) pieces[pieces.length - 2] = count + 1;
   else pieces.push(seq, 1, index);
+}
+
+/** What comes no later than the record at hand is no peak any more. */
+function raisePeak(peaks: StreamRun['peaks'][number][], leaf: number, at: string): void {
+  while ((peaks.at(-1)?.at ?? '~') <= at) peaks.pop();
+  peaks.push({ leaf, at });
 }
 
 export function judgeClock(findings: Findings, where: object, before: string, at: string): void {

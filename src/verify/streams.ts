@@ -106,7 +106,6 @@ export class StreamBook {
     const info = known ?? this.#begin(run);
     if (known !== undefined) this.#continue(known, run);
     for (const signer of run.signers) this.#judgeSigner(info, run, signer);
-    this.#judgeParallel(info, run);
     judgeIndexOrderAcross(this.#findings, info, run);
     if (run.ends !== null) Object.assign(info, { seq: run.ends.seq, id: run.ends.id });
     info.isUnsure = run.ends === null;
@@ -232,15 +231,20 @@ export class StreamBook {
     }
   }
 
-  /** A late tail of the old device is no finding; records made after the new one began are. */
-  #judgeParallel(info: StreamInfo, run: StreamRun): void {
-    const newest = this.#newest.get(info.acct);
-    if (newest === undefined || newest.key === info.key || newest.gen <= info.gen || info.isParallel) return;
-    if (Date.parse(run.newestAt) <= Date.parse(newest.openAt) + MOST_SKEW_MS) return;
-    if (run.closedAt === run.newestAt && run.records === 1) return;
+  /**
+   * A late tail of the old device and its `close` are no finding; records made after the new one began are. For runs of a segment of which all were
+   * applied, so that it does not matter in which batch of it the new stream was opened.
+   */
+  judgeParallel({ stream, peaks }: StreamRun): void {
+    const info = this.#streams.get(stream);
+    const newest = info === undefined ? undefined : this.#newest.get(info.acct);
+    if (info === undefined || newest === undefined || newest.key === info.key || newest.gen <= info.gen) return;
+    if (info.isParallel) return;
+    const latest = peaks.find(({ leaf }) => leaf > newest.openLeaf);
+    if (latest === undefined || Date.parse(latest.at) <= Date.parse(newest.openAt) + MOST_SKEW_MS) return;
     info.isParallel = true;
-    const where = { leaf: run.lastLeaf, stream: info.stream };
-    this.#findings.add('verify/stream-parallel', where, `nothing after ${newest.openAt}`, `records of ${run.newestAt}`);
+    const where = { leaf: latest.leaf, stream };
+    this.#findings.add('verify/stream-parallel', where, `nothing after ${newest.openAt}`, `a record of ${latest.at}`);
   }
 }
 

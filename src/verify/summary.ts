@@ -38,6 +38,8 @@ export interface StreamRun {
   readonly lastAt: string;
   /** Greatest `at` of the run. */
   readonly newestAt: string;
+  /** Of its records but a `close`, those dated later than all behind them, in the order of leaves: where no clock went back, the last one. */
+  readonly peaks: readonly { readonly leaf: number; readonly at: string }[];
   readonly records: number;
   readonly lost: number;
   readonly closedAt: string | null;

@@ -46,6 +46,27 @@ function last(draft: Draft, change: Partial<StreamHead>): void {
   second.last = { ...(second.last as StreamHead), ...change };
 }
 
+/**
+ * The signal account goes on with another device, opened `at`. What is left of its first stream, records of 10:00 and a `close` of 11:00, comes before or
+ * behind that `open` in the log.
+ */
+function lateTail(at: string, place: 'before' | 'behind'): DraftRow[1] {
+  return (draft) => {
+    const { signal, second } = opens(draft);
+    // No beat of this process may list the other device's stream, which so is silent for less than two hours.
+    draft.segments.splice(-2);
+    Object.assign(second, { key: SECOND_CONNECTOR.key.id, at });
+    for (const batch of draft.batchesOf(second.stream)) batch.signer = SECOND_CONNECTOR;
+    const from = draft.segmentOf(draft.all('media')[0] as DraftRecord);
+    const to = draft.segmentOf(draft.all('close')[0] as DraftRecord);
+    draft.segments.splice(draft.segments.indexOf(from), 1);
+    const tail = [...from.batches, ...to.batches.filter(({ stream }) => stream === signal.stream)];
+    const others = to.batches.filter(({ stream }) => stream !== signal.stream);
+    to.batches = place === 'before' ? [...tail, ...others] : [...others, ...tail];
+    to.docs = [...new Set([...to.docs, ...from.docs])];
+  };
+}
+
 export const STREAMS: readonly DraftRow[] = [
   ['a record that was dropped', (draft) => void longBatch(draft).records.splice(2, 1), ['verify/stream-sequence']],
   [
@@ -141,6 +162,17 @@ export const STREAMS: readonly DraftRow[] = [
     ['verify/stream-parallel'],
   ],
   ['two streams of an account side by side under one key', sameAccount, []],
+  [
+    'a late tail of an account’s older device, whose `close` came an hour after the new one began',
+    lateTail('2026-11-22T10:00:00Z', 'behind'),
+    [],
+  ],
+  [
+    'a late tail with records that were made after the new one began',
+    lateTail('2026-11-22T09:50:00Z', 'behind'),
+    ['verify/stream-parallel'],
+  ],
+  ['the same before the new one was opened in the log', lateTail('2026-11-22T09:50:00Z', 'before'), []],
   ['an earlier stream whose tail is missing', (draft) => last(draft, { seq: 500 }), ['verify/stream-tail-missing']],
   [
     'an earlier stream that is not there',
