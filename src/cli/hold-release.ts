@@ -21,7 +21,7 @@ export function registerHoldRelease(hold: Command): void {
     .option('--json', 'machine-readable result', false)
     .action((value: string, options: ReaderOptions & { readonly out: string }) =>
       atReader('hold release', options, async ({ config, db, audit, output }) => {
-        const found = holdCalled(db.acts, value);
+        const found = holdCalled(db.acts.holds(), value);
         await audit.record([{ act: 'report', what: 'hold release', matter: null, items: 1 }]);
         writeNew(options.out, `${JSON.stringify(releaseOf(found, config.origin, Date.now()))}\n`, 0o644);
         output.result({ hold: found.hold, file: options.out });

@@ -66,7 +66,7 @@ function registerPlace(hold: Command): void {
           reference: options.reference ?? matter,
           nowMs: Date.now(),
         };
-        const { hold: id, deed, approvals, kept } = placeHold(at.db.acts, made);
+        const { hold: id, deed, approvals, kept } = placeHold(at.db.acts.kept(scope), made);
         const signed = approvals.map((approval) => approve(approval, officer));
         await decide(
           at,
@@ -109,7 +109,11 @@ function registerFollow(hold: Command): void {
         const officer = readSigningKey(options.officer);
         const made = { origin: at.config.origin, nowMs: Date.now() };
         const holds = at.db.acts.matters().flatMap((matter) => matter.holds);
-        const approvals = holds.flatMap((one) => extensionOf(at.db.acts, one, made) ?? []);
+        const logged = new Map(at.db.acts.holds().map((one) => [one.hold, one]));
+        const approvals = holds.flatMap(({ hold: id, scope }) => {
+          const own = logged.get(id);
+          return own === undefined ? [] : (extensionOf(own, at.db.acts.kept(scope), made) ?? []);
+        });
         await at.audit.record([{ act: 'report', what: 'hold follow', matter: null, items: approvals.length }]);
         submit(
           at,

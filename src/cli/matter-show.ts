@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { matterId } from '../matters/find-matter.ts';
-import { termReport, termReportCsv, type Term } from '../matters/term-report.ts';
+import { termReport, termReportCsv, type Term, type TermCounter } from '../matters/term-report.ts';
 import type { Matter } from '../search/acts-db.ts';
 import { describeScope, describeTarget } from '../search/describe-act.ts';
 import { utc } from '../search/describe.ts';
@@ -49,7 +49,7 @@ function registerReport(matter: Command): void {
       atReader('matter report', options, async (at) => {
         const { matter: id, searches, custodians } = known(at, value);
         const terms: Term[] = searches.map(({ name, query }) => ({ name, query }));
-        const counts = await termReport(at.db, terms, custodians);
+        const counts = await termReport(counterOf(at), terms, custodians);
         await at.audit.record([{ act: 'report', what: 'terms', matter: id, items: counts.length }]);
         at.output.result(counts);
         if (options.csv && !options.json) process.stdout.write(termReportCsv(counts));
@@ -64,6 +64,10 @@ function registerReport(matter: Command): void {
         at.output.line(table([['HITS', 'UNIQUE', 'FAMILIES', 'CUSTODIAN', 'SEARCH'].map(dim), ...rows]));
       }),
     );
+}
+
+function counterOf({ db }: AtReader): TermCounter {
+  return { count: (query) => db.count(query), families: async (root) => db.acts.families(root) };
 }
 
 function known({ db }: AtReader, value: string): Matter {

@@ -55,7 +55,7 @@ export async function readOnce(
   const indexer = parts.use(await Indexer.open(made));
   const state = await indexer.catchUp();
   // Of a log that nothing was read from nothing is known.
-  if (state !== null) new ApprovedBox(need(config.reader, 'reader', 'reading').spool).sweep(made.db.acts);
+  if (state !== null) new ApprovedBox(need(config.reader, 'reader', 'reading').spool).sweep(() => made.db.acts.holds());
   return state;
 }
 
@@ -77,7 +77,7 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     while (!signal.aborted) {
       try {
         const state = await indexer.catchUp(signal);
-        if (config.reader !== undefined) new ApprovedBox(config.reader.spool).sweep(made.db.acts);
+        if (config.reader !== undefined) new ApprovedBox(config.reader.spool).sweep(() => made.db.acts.holds());
         if (state !== null && state.records > records) events.indexed(state.position.size, state.records - records);
         records = state?.records ?? records;
       } catch (error) {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Deed, HoldScope } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
-import type { ActsDb, HoldInLog, HoldOf, KeptObjects } from '../search/acts-db.ts';
+import type { HoldInLog, KeptObjects } from '../search/acts-db.ts';
 import { holdEntries, type Approval } from './hold-entry.ts';
 
 /** A hold to be placed: its definition, sealed, and the entries that say in clear what the store must keep. */
@@ -21,30 +21,28 @@ export interface NewHold {
   readonly nowMs: number;
 }
 
-/** A hold that finds nothing yet is placed all the same: what it covers may still come. Throws what a query throws. */
-export function placeHold(acts: ActsDb, { origin, matter, scope, reference, nowMs }: NewHold): PlacedHold {
+/** A hold that finds nothing yet is placed all the same: what it covers may still come. `kept`: what its scope covers now. */
+export function placeHold(kept: KeptObjects, { origin, matter, scope, reference, nowMs }: NewHold): PlacedHold {
   const hold = randomBytes(16).toString('hex');
-  const kept = acts.kept(scope);
   const approvals = holdEntries({ origin, hold, reference, state: 'placed', nowMs }, kept);
   return { hold, deed: { act: 'hold', hold, matter, scope }, approvals, kept };
 }
 
 /** What a hold covers by now and no entry of it names yet; null if nothing. */
 export function extensionOf(
-  acts: ActsDb,
-  { hold, scope }: HoldOf,
+  logged: HoldInLog,
+  kept: KeptObjects,
   { origin, nowMs }: Pick<NewHold, 'origin' | 'nowMs'>,
 ): readonly Approval[] | null {
-  const logged = acts.holds().find((one) => one.hold === hold);
-  if (logged === undefined || logged.state === 'released') return null;
-  const kept = acts.kept(scope);
+  if (logged.state === 'released') return null;
   const [packs, media] = [new Set(logged.packs), new Set(logged.media)];
   const fresh = {
     packs: kept.packs.filter((hash) => !packs.has(hash)),
     media: kept.media.filter((hash) => !media.has(hash)),
   };
   if (fresh.packs.length + fresh.media.length === 0) return null;
-  return holdEntries({ origin, hold, reference: logged.reference, state: 'extended', nowMs }, fresh);
+  const { hold, reference } = logged;
+  return holdEntries({ origin, hold, reference, state: 'extended', nowMs }, fresh);
 }
 
 /** The entry that ends a hold; it counts with two officers' approvals. */
@@ -54,8 +52,8 @@ export function releaseOf({ hold, reference }: HoldInLog, origin: string, nowMs:
 }
 
 /** The one hold in the log that is meant, by the beginning of its id. Throws `matters/not-found`. */
-export function holdCalled(acts: ActsDb, value: string): HoldInLog {
-  const found = /^[0-9a-f]{6,32}$/.test(value) ? acts.holds().filter(({ hold }) => hold.startsWith(value)) : [];
+export function holdCalled(holds: readonly HoldInLog[], value: string): HoldInLog {
+  const found = /^[0-9a-f]{6,32}$/.test(value) ? holds.filter(({ hold }) => hold.startsWith(value)) : [];
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
   throw new Failure('matters/not-found', {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { stringify } from 'csv-stringify/sync';
-import type { IndexDb } from '../search/index-db.ts';
 import { parseQuery } from '../search/query-parse.ts';
 import type { Query, QueryNode } from '../search/query.ts';
 
@@ -21,9 +20,15 @@ export interface Term {
   readonly query: string;
 }
 
+/** What counts lines, and conversations that hold some of them. */
+export interface TermCounter {
+  count(query: Query): Promise<number>;
+  families(query: QueryNode | null): Promise<number>;
+}
+
 /** Counts for each term, over all and for each custodian, exactly. Throws what a query throws. */
 export async function termReport(
-  db: IndexDb,
+  counter: TermCounter,
   terms: readonly Term[],
   custodians: readonly string[],
 ): Promise<TermCount[]> {
@@ -32,9 +37,9 @@ export async function termReport(
   for (const term of parsed) {
     for (const custodian of [null, ...custodians]) {
       const others = parsed.filter((one) => one !== term).map(({ query }) => query);
-      const hits = await db.count(narrowed(term.query, custodian, []));
-      const unique = await db.count(narrowed(term.query, custodian, others));
-      const families = db.acts.families(narrowed(term.query, custodian, []).root);
+      const hits = await counter.count(narrowed(term.query, custodian, []));
+      const unique = await counter.count(narrowed(term.query, custodian, others));
+      const families = await counter.families(narrowed(term.query, custodian, []).root);
       counts.push({ term: term.name, custodian, hits, unique, families });
     }
   }

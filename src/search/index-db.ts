@@ -2,6 +2,7 @@
 import type { Attachment, ObjectKey } from '../record/message.ts';
 import type { Hex256, RepackEntry } from '../record/entry-types.ts';
 import type { ActsDb } from './acts-db.ts';
+import type { FacetRequest, Facets } from './facets.ts';
 import type { Line, LineKind, PersonId } from './line.ts';
 import type { LogPosition } from './log-cursor.ts';
 import type { AwaitedBytes, ReadRecord, ReadSegment } from './open-records.ts';
@@ -171,6 +172,8 @@ export interface IndexDb extends AsyncDisposable {
   search(query: Query, page: PageRequest): Promise<HitPage>;
   /** How many lines match, exactly. */
   count(query: Query): Promise<number>;
+  /** What a query finds, counted by what it is, exactly. */
+  facets(query: Query, request: FacetRequest): Promise<Facets>;
   conversations(): Promise<Conversation[]>;
   /** Those that a title, a name of the other side, the messenger's identifier or `#number` means. */
   conversationsCalled(value: string): Promise<number[]>;

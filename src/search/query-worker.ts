@@ -8,6 +8,7 @@ export type Question =
   | 'state'
   | 'search'
   | 'count'
+  | 'facets'
   | 'conversations'
   | 'conversationsCalled'
   | 'conversation'
@@ -18,7 +19,16 @@ export type Question =
   | 'gaps';
 
 /** Questions about what readers did and decided. */
-export type ActsQuestion = 'accessLog' | 'matters' | 'mattersCalled' | 'hasLine';
+export type ActsQuestion =
+  | 'accessLog'
+  | 'matters'
+  | 'mattersCalled'
+  | 'hasLine'
+  | 'directory'
+  | 'kept'
+  | 'holds'
+  | 'families'
+  | 'leafOfConversation';
 
 export interface QueryWorkerData {
   readonly directory: string;

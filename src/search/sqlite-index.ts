@@ -20,10 +20,12 @@ import type {
 import type { LogPosition } from './log-cursor.ts';
 import type { ReadRecord, ReadSegment } from './open-records.ts';
 import type { Query } from './query.ts';
+import type { FacetRequest, Facets } from './facets.ts';
 import { AwaitedRows } from './sqlite-awaited.ts';
 import { ActsReader } from './sqlite-acts-reader.ts';
 import { Answering } from './sqlite-answering.ts';
 import { BrowseReader } from './sqlite-browse.ts';
+import { FacetReader } from './sqlite-facets.ts';
 import { SearchReader, STILL_WANTED } from './sqlite-reader.ts';
 import { closeIndex, openForReading, openForWriting, prepareDirectory } from './sqlite-schema.ts';
 import { StateRows } from './sqlite-state.ts';
@@ -35,6 +37,7 @@ export class SqliteIndex implements IndexDb {
   readonly acts: ActsDb;
   readonly #search: SearchReader;
   readonly #browse: BrowseReader;
+  readonly #facets: FacetReader;
   readonly #state: StateRows;
   readonly #awaited: AwaitedRows;
   #writer: RecordWriter | null;
@@ -46,6 +49,7 @@ export class SqliteIndex implements IndexDb {
     const answering = new Answering(db);
     this.#search = new SearchReader(answering, stillWanted !== null);
     this.#browse = new BrowseReader(answering);
+    this.#facets = new FacetReader(answering, this.#search);
     this.#state = new StateRows(db);
     this.#awaited = new AwaitedRows(db);
     this.#writer = writes ? new RecordWriter(db) : null;
@@ -160,6 +164,10 @@ export class SqliteIndex implements IndexDb {
 
   async count(query: Query): Promise<number> {
     return this.#search.count(query);
+  }
+
+  async facets(query: Query, request: FacetRequest): Promise<Facets> {
+    return this.#facets.facets(query, request);
   }
 
   async conversations(): Promise<Conversation[]> {

@@ -2,7 +2,7 @@
 import { Failure } from '../base/failure.ts';
 import type { GapRow, Hit, HitPage, PageRequest } from './index-db.ts';
 import type { Line, LineKind, PersonId } from './line.ts';
-import type { Query } from './query.ts';
+import type { Query, QueryNode } from './query.ts';
 import { compileQuery, type CompiledQuery } from './sqlite-compile.ts';
 import type { Answering } from './sqlite-answering.ts';
 import type { NameReader } from './sqlite-names.ts';
@@ -63,7 +63,7 @@ export class SearchReader {
     const first = isOldest && at !== null ? Math.max(compiled.firstId, at + 1) : compiled.firstId;
     const end = !isOldest && at !== null ? Math.min(compiled.endId, at) : compiled.endId;
     const direction = isOldest ? 'ASC' : 'DESC';
-    const { from, params } = this.#source({ ...compiled, firstId: first, endId: end });
+    const { from, params } = this.source({ ...compiled, firstId: first, endId: end });
     const id = compiled.match === null ? 'l.id' : 'w.rowid';
     const rows = this.#hits(`SELECT ${HIT} ${from} ORDER BY ${id} ${direction} LIMIT ${whole(limit)}`, params);
     return { rows, next: rows.length < limit ? null : `t${rows.at(-1)?.[0] ?? 0}` };
@@ -84,21 +84,24 @@ export class SearchReader {
         fix: 'ask for the first page again: what is most relevant changes with every message. By time, pages stay in step',
       });
     }
-    const { from, params } = this.#source(compiled);
+    const { from, params } = this.source(compiled);
     const order = 'ORDER BY bm25(words, 1.0, 0.0), w.rowid DESC';
     const rows = this.#hits(`SELECT ${HIT} ${from} ${order} LIMIT ${whole(limit)} OFFSET ${whole(offset)}`, params);
     return { rows, next: rows.length < limit ? null : `r${revision}.${offset + rows.length}` };
   }
 
   count(query: Query): number {
-    return this.#a.snapshot(() => {
-      const compiled = compileQuery(query.root, this.#a.names);
-      const { from, params } = this.#source(compiled, false);
-      return Number(this.#a.prepared(`SELECT count(*) AS n ${from}`).get(...params)?.['n']);
-    });
+    return this.#a.snapshot(() => this.countOf(query.root));
   }
 
-  #source(compiled: CompiledQuery, withRows = true): { from: string; params: (string | number)[] } {
+  /** As {@link count}, inside of a snapshot that is open. */
+  countOf(root: QueryNode | null): number {
+    const { from, params } = this.source(compileQuery(root, this.#a.names), false);
+    return Number(this.#a.prepared(`SELECT count(*) AS n ${from}`).get(...params)?.['n']);
+  }
+
+  /** As {@link source}, given up on the way when nobody waits any more. */
+  source(compiled: CompiledQuery, withRows = true): { from: string; params: (string | number)[] } {
     const { from, params } = source(compiled, withRows);
     if (!this.#canGiveUp) return { from, params };
     // Asked in every 128th second of the log's time only: a call from SQLite costs more than a row.

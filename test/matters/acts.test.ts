@@ -8,7 +8,7 @@ import type { Deed } from '../../src/access/act.ts';
 import { directoryDeeds } from '../../src/matters/directory-csv.ts';
 import { matterId } from '../../src/matters/find-matter.ts';
 import { targetsOf } from '../../src/matters/targets.ts';
-import { termReport, termReportCsv } from '../../src/matters/term-report.ts';
+import { termReport, termReportCsv, type TermCounter } from '../../src/matters/term-report.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import {
@@ -173,11 +173,15 @@ describe('a matter', () => {
   it('counts what each search finds: in all, by itself, and in how many conversations; by custodian', async () => {
     const { log } = talk();
     await read(log);
+    const counter: TermCounter = {
+      count: (query) => db.count(query),
+      families: async (query) => db.acts.families(query),
+    };
     const terms = [
       { name: 'seals', query: 'seal' },
       { name: '=alpha', query: 'alpha' },
     ];
-    const counts = await termReport(db, terms, [BEN.number]);
+    const counts = await termReport(counter, terms, [BEN.number]);
     expect(counts).toEqual([
       { term: 'seals', custodian: null, hits: 3, unique: 2, families: 2 },
       { term: 'seals', custodian: BEN.number, hits: 0, unique: 0, families: 0 },

@@ -241,6 +241,53 @@ export function indexContract(name: string, subject: () => IndexSubject): void {
       ]);
     });
 
+    it('counts what a query finds by what it is: each list adds up to all of it', async () => {
+      await applyAll(db, office().segments);
+      const request = { zone: 'UTC', span: 'month', most: 10 } as const;
+      const facets = await db.facets(parseQuery(''), request);
+      expect(facets.total).toBe(await db.count(parseQuery('')));
+      const sum = (counts: readonly { count: number }[]): number => counts.reduce((all, { count }) => all + count, 0);
+      for (const list of [facets.kinds, facets.apps, facets.conversations.counts, facets.times]) {
+        expect(sum(list)).toBe(facets.total);
+      }
+      for (const { value, count } of facets.kinds) {
+        expect([value, await db.count(parseQuery(`kind:${value}`))]).toEqual([value, count]);
+      }
+      for (const { value, count } of facets.conversations.counts) {
+        expect([value.title, await db.count(parseQuery(`in:#${value.id}`))]).toEqual([value.title, count]);
+      }
+      expect(facets.state.position.size).toBe((await db.state())?.position.size);
+      const { authors, unmatched } = await db.facets(parseQuery('seal in:nobody OR seal'), request);
+      expect(authors.counts).toMatchObject([{ value: { name: BEN.name }, count: 1 }]);
+      expect(unmatched).toEqual(['in:nobody']);
+      const few = await db.facets(parseQuery(''), { ...request, most: 1 });
+      expect([few.conversations.counts.length, few.conversations.others]).toEqual([
+        1,
+        facets.conversations.counts.length - 1,
+      ]);
+    });
+
+    it('counts days as clocks of the zone asked for show them', async () => {
+      const log = new LogWriter();
+      const midnight = Date.UTC(2026, 10, 17);
+      for (const atMs of [midnight - 1000, midnight, midnight + 4 * 3_600_000, midnight + 6 * 3_600_000]) {
+        log.capture(ANA, message('x'), { by: BEN, chat: HARBOUR, atMs });
+      }
+      await applyAll(db, log.cut().segments);
+      const times = async (zone: string, span: 'day' | 'month'): Promise<unknown> =>
+        (await db.facets(parseQuery('x'), { zone, span, most: 1 })).times.map(({ value, count }) => [value, count]);
+      expect(await times('UTC', 'day')).toEqual([
+        ['2026-11-16', 1],
+        ['2026-11-17', 3],
+      ]);
+      expect(await times('America/New_York', 'day')).toEqual([
+        ['2026-11-16', 3],
+        ['2026-11-17', 1],
+      ]);
+      expect(await times('Asia/Kathmandu', 'month')).toEqual([['2026-11', 4]]);
+      await expect(times('Nowhere/Land', 'day')).rejects.toMatchObject({ code: 'search/query' });
+    });
+
     it('has no lines of a conversation that is not there', async () => {
       await applyAll(db, office().segments);
       await expect(db.lines(9999, { after: null, limit: 10 })).rejects.toMatchObject({ code: 'search/not-found' });
