@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { FailureCode } from '../base/failure.ts';
 import { parseEntry } from '../record/entry.ts';
-import type { HoldEntry } from '../record/entry-types.ts';
+import type { EscrowEntry, HoldEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { approvalText, isApproved, parseHoldDocument } from '../record/hold.ts';
@@ -14,7 +14,7 @@ const MOST_AGE_MS = 7 * 86_400_000;
 const MOST_AHEAD_MS = 15 * 60_000;
 
 export type ApprovalJudgement =
-  | { readonly outcome: 'take'; readonly entry: HoldEntry; readonly document: string }
+  | { readonly outcome: 'take'; readonly entry: HoldEntry | EscrowEntry; readonly documents: readonly string[] }
   /** It stands in the log already: nothing to do. */
   | { readonly outcome: 'known' }
   | { readonly outcome: 'refuse'; readonly code: FailureCode };
@@ -38,19 +38,23 @@ export function judgeApproved(
   let entry;
   try {
     entry = parseEntry(line);
-    if (entry.t !== 'hold') return refused('archive/bad-approval');
-    parseHoldDocument(document);
+    if (entry.t !== 'hold' && entry.t !== 'escrow') return refused('archive/bad-approval');
+    if (entry.t === 'hold') parseHoldDocument(document);
   } catch (error) {
     if (error instanceof FormatError) return refused('archive/bad-approval');
     throw error;
   }
   const { manifest } = state;
-  const isWhole = entry.objects.h === sha256Hex(document) && entry.objects.n === Buffer.byteLength(document);
+  const isWhole =
+    entry.t === 'hold'
+      ? entry.objects.h === sha256Hex(document) && entry.objects.n === Buffer.byteLength(document)
+      : document === '';
   if (entry.log !== origin) return refused('archive/other-log');
   if (!isWhole || manifest === null) return refused('archive/bad-approval');
   if (!isApproved(entry, signersOf(manifest, 'officer'))) return refused('archive/unknown-officer');
   if (state.hasApproved(sha256Hex(approvalText(entry)))) return { outcome: 'known' };
   const [atMs, nowMs] = [fromSeconds(entry.at), clock()];
   const isFresh = atMs >= Math.max(nowMs - MOST_AGE_MS, state.remembersSinceMs) && atMs <= nowMs + MOST_AHEAD_MS;
-  return isFresh ? { outcome: 'take', entry, document } : refused('archive/stale-approval');
+  if (!isFresh) return refused('archive/stale-approval');
+  return { outcome: 'take', entry, documents: entry.t === 'hold' ? [document] : [] };
 }

@@ -217,7 +217,7 @@ export class Archiver implements AsyncDisposable {
       const { origin, clock, events } = this.#o;
       const judged = judgeApproved(job, { state: this.state, origin, clock });
       if (judged.outcome === 'refuse') events.refused(judged.code);
-      if (judged.outcome === 'take') await this.#sequencer.flush([judged.entry], [judged.document]);
+      if (judged.outcome === 'take') await this.#sequencer.flush([judged.entry], judged.documents);
     });
     this.#approving = done.catch(() => undefined);
     return done;

@@ -165,7 +165,8 @@ export class LogState {
     else if (entry.t === 'key') this.#applyManifest({ entry, line: encodeEntry(entry) }, documents);
     else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line: encodeEntry(entry) });
     else if (entry.t === 'store') this.#store = { entry, line: encodeEntry(entry) };
-    else if (entry.t === 'hold' || entry.t === 'disposition') this.#approved.add(sha256Hex(approvalText(entry)));
+    else if (entry.t === 'hold' || entry.t === 'disposition' || entry.t === 'escrow')
+      this.#approved.add(sha256Hex(approvalText(entry)));
     if (!isStreamRecord(entry)) this.#remember(entry.at);
   }
 

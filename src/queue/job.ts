@@ -50,7 +50,7 @@ export interface HeadsJob {
   readonly accounts: readonly Hex128[];
 }
 
-/** An entry that officers approved, and the document it names. Believed for their signatures alone: anybody may carry it. */
+/** An entry that officers approved, and the document it names, empty if it names none. Believed for their signatures alone: anybody may carry it. */
 export interface ApprovedJob {
   readonly kind: 'approved';
   readonly line: string;

@@ -4,6 +4,8 @@ import { ORIGIN_PATTERN } from './origin.ts';
 import {
   APPS,
   CLOSE_REASONS,
+  ESCROW_ACTS,
+  ESCROW_STATES,
   GAP_CAUSES,
   GAP_SCOPES,
   GAP_STATES,
@@ -105,6 +107,18 @@ export const GRAMMAR: Readonly<Record<EntryType, Fields>> = {
   retention: { ...inLog, authority: text, class: retentionClass, max: period, mode: word(LOCK_MODES), period },
   hold: { ...inLog, by: approvals, hold: hex128, matter: text, objects: bytesRef, state: word(HOLD_STATES) },
   disposition: { ...inLog, authority: text, by: approvals, objects: bytesRef },
+  escrow: {
+    ...inLog,
+    act: word(ESCROW_ACTS),
+    authority: text,
+    by: approvals,
+    ceremony: hex128,
+    key: hex128,
+    need: integer,
+    of: integer,
+    split: hex128,
+    state: word(ESCROW_STATES),
+  },
 };
 
 /**

@@ -2,6 +2,8 @@
 import type {
   App,
   CloseReason,
+  ESCROW_ACTS,
+  ESCROW_STATES,
   GapCause,
   GapScope,
   GapState,
@@ -211,6 +213,23 @@ export interface DispositionEntry extends LogEntry {
   readonly objects: BytesRef;
 }
 
+/** A ceremony with the shares of a decryption key: announced before it runs, and how it ended. */
+export interface EscrowEntry extends LogEntry {
+  readonly t: 'escrow';
+  readonly act: (typeof ESCROW_ACTS)[number];
+  readonly authority: string;
+  readonly by: readonly Approval[];
+  readonly ceremony: Hex128;
+  /** Key id of the recipient whose private key it is about. */
+  readonly key: Hex128;
+  /** So many shares of so many give the key. */
+  readonly need: number;
+  readonly of: number;
+  /** The ceremony that made the shares; this one itself, if it splits. */
+  readonly split: Hex128;
+  readonly state: (typeof ESCROW_STATES)[number];
+}
+
 export type SealedEntry = ContentEntry | MediaEntry | AccessEntry;
 export type StreamRecord = SealedEntry | OpenEntry | CloseEntry | BeatEntry | GapEntry | HoleEntry;
 export type LogRecord =
@@ -221,6 +240,7 @@ export type LogRecord =
   | StoreEntry
   | RetentionEntry
   | HoldEntry
-  | DispositionEntry;
+  | DispositionEntry
+  | EscrowEntry;
 export type Entry = StreamRecord | LogRecord;
 export type EntryType = Entry['t'];

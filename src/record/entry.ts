@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize, type Json } from './canonical.ts';
 import { entryPattern, GRAMMAR, PLAIN_CONTENT_PATTERN } from './entry-grammar.ts';
-import type { ContentEntry, Entry, EntryType, GapEntry, LogRecord, Sealed, StreamRecord } from './entry-types.ts';
+import type {
+  ContentEntry,
+  Entry,
+  EntryType,
+  EscrowEntry,
+  GapEntry,
+  LogRecord,
+  Sealed,
+  StreamRecord,
+} from './entry-types.ts';
 import { FormatError } from './format-error.ts';
 import { leafHash, leafHashHex, sha256Hex, type Hash } from './hash.ts';
 
@@ -10,6 +19,9 @@ export const MAX_ENTRY_BYTES = 4096;
 /** A body over this becomes an object named in `obj`. */
 export const MAX_BODY_BYTES = 65_536;
 const BODY_LENGTHS = `a body of at most ${MAX_BODY_BYTES} bytes`;
+
+/** Of one decryption key. */
+export const MOST_SHARES = 255;
 
 const patterns = Object.fromEntries(
   Object.keys(GRAMMAR).map((type) => [type, new RegExp(entryPattern(type as EntryType))]),
@@ -119,6 +131,8 @@ function assertRules(entry: Entry): void {
       // Taking a hold away is the one thing that one person could do harm with alone.
       rule(entry, entry.state !== 'released' || entry.by.length > 1, 'two approvals of a release');
       return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
+    case 'escrow':
+      return assertEscrow(entry);
     case 'disposition':
       return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
     case 'pack':
@@ -129,6 +143,15 @@ function assertRules(entry: Entry): void {
     default:
       return undefined;
   }
+}
+
+function assertEscrow(escrow: EscrowEntry): void {
+  const { act, by, ceremony, need, of, split, state } = escrow;
+  rule(escrow, 2 <= need && need <= of && of <= MOST_SHARES, `2 to ${MOST_SHARES} shares, two of them needed at least`);
+  rule(escrow, (act === 'split') === (split === ceremony), 'the split that made the shares');
+  // Whoever holds this key reads everything: no one person may set about putting it together.
+  rule(escrow, state !== 'announced' || by.length > 1, 'two approvals of an announcement');
+  rule(escrow, isSorted(by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
 }
 
 function assertGap(gap: GapEntry): void {

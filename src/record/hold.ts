@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize, parseCanonical, type Json } from './canonical.ts';
-import type { DispositionEntry, Hex256, HoldEntry } from './entry-types.ts';
+import type { DispositionEntry, EscrowEntry, Hex256, HoldEntry } from './entry-types.ts';
 import { FormatError } from './format-error.ts';
 import { verifyBytes, type KeyId, type SigningKey } from './key.ts';
 
@@ -42,7 +42,7 @@ function areHashes(value: Json | undefined): value is Hex256[] {
   );
 }
 
-export type ApprovedEntry = HoldEntry | DispositionEntry;
+export type ApprovedEntry = HoldEntry | DispositionEntry | EscrowEntry;
 
 /** What officers sign: the entry without their approvals. */
 export function approvalText(entry: Omit<ApprovedEntry, 'by'> & { readonly by?: unknown }): string {

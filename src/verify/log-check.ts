@@ -13,6 +13,7 @@ import type { Findings } from './findings.ts';
 import { judgeHeads, type OwnHeads } from './heads-check.ts';
 import { IdWindow } from './id-window.ts';
 import { KeyBook } from './keys.ts';
+import { EscrowBook } from './escrow.ts';
 import { OfficerBook } from './officers.ts';
 import type { PayloadCheck } from './payloads.ts';
 import type { TaskPool } from './pool.ts';
@@ -50,6 +51,7 @@ export class LogCheck {
   readonly claims: ClaimBook;
   readonly beats: BeatBook;
   readonly officers: OfficerBook;
+  readonly escrow: EscrowBook;
   readonly #epochs: EpochBook;
   readonly #window: IdWindow;
   readonly #times = new Map<number, string>();
@@ -72,6 +74,7 @@ export class LogCheck {
     const { keys, streams, claims, coverage } = this;
     this.beats = new BeatBook({ findings, keys, streams, claims, coverage });
     this.officers = new OfficerBook(findings, this.keys);
+    this.escrow = new EscrowBook(findings, this.keys);
     this.#epochs = new EpochBook(findings, this.keys);
   }
 

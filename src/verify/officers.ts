@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize, type Json } from '../record/canonical.ts';
-import type { DispositionEntry, HoldEntry } from '../record/entry-types.ts';
+import type { DispositionEntry, EscrowEntry, HoldEntry } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { verifyBytes } from '../record/key.ts';
 import type { Findings } from './findings.ts';
@@ -8,7 +8,7 @@ import type { KeyBook } from './keys.ts';
 
 const HASHES = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
 
-/** Holds and dispositions: each names a document in its segment and is signed by officers of the manifest in force. */
+/** What officers of the manifest in force sign; holds and dispositions name a document in their segment besides. */
 export class OfficerBook {
   readonly #findings: Findings;
   readonly #keys: KeyBook;
@@ -33,12 +33,13 @@ export class OfficerBook {
       const expected = `a document of ${entry.objects.n} bytes with hash ${entry.objects.h}`;
       this.#findings.add('verify/approval-document', { leaf }, expected, 'none');
     }
-    const isApproved = this.#judgeApprovals(entry, leaf);
+    const isApproved = this.isApproved(entry, leaf);
     if (entry.t !== 'disposition' || !isApproved || document === undefined) return;
     for (const [hash] of document.matchAll(HASHES)) this.#disposed.add(hash);
   }
 
-  #judgeApprovals(entry: HoldEntry | DispositionEntry, leaf: number): boolean {
+  /** True if all its signatures are officers' and hold, and it is none from before. */
+  isApproved(entry: HoldEntry | DispositionEntry | EscrowEntry, leaf: number): boolean {
     const { by, ...signed } = entry;
     const text = canonicalize(signed as unknown as Json);
     const hash = sha256Hex(text);

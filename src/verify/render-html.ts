@@ -46,7 +46,7 @@ const MEANING: Readonly<Record<Report['verdict'], string>> = {
 };
 
 function sections(report: Report, occasion: Occasion): string {
-  const { findings, unchecked, notes, coverage, manifests } = report;
+  const { findings, unchecked, notes, coverage, manifests, ceremonies } = report;
   return [
     section('Scope', facts(report, occasion)),
     section('Findings', codes(findings, 'None.')),
@@ -55,6 +55,7 @@ function sections(report: Report, occasion: Occasion): string {
     section('Gaps that the records themselves state', gaps(coverage)),
     section('Notes', codes(notes, 'None.')),
     section('Keys', manifests.length === 0 ? '<p>No manifest was read.</p>' : manifests.map(manifestOf).join('\n')),
+    section('Escrow', ceremoniesOf(ceremonies)),
     section('What this cannot show', LIMITS),
   ].join('\n');
 }
@@ -183,6 +184,21 @@ ${tableOf(['Role', 'Name', 'Key id'], rows)}`;
 function section(title: string, body: string): string {
   return `<section><h2>${title}</h2>\n${body}\n</section>`;
 }
+function ceremoniesOf(ceremonies: Report['ceremonies']): string {
+  if (ceremonies.length === 0) return '<p>The log tells of no ceremony with the shares of a decryption key.</p>';
+  const rows = ceremonies.map(({ act, at, key, need, of, outcome, leaf }) =>
+    row([
+      act,
+      at,
+      key,
+      `${need} of ${of}`,
+      outcome === null ? 'not told' : `${outcome.state}, ${outcome.at}`,
+      `${leaf}`,
+    ]),
+  );
+  return tableOf(['Ceremony', 'Announced', 'Key', 'Shares', 'Outcome', 'Leaf'], rows);
+}
+
 
 function tableOf(header: readonly string[], rows: readonly string[]): string {
   return `<table><thead>${row(header, 'th')}</thead><tbody>${rows.join('')}</tbody></table>`;

@@ -51,6 +51,8 @@ function facts(report: Report): string[] {
       `tiles      ${report.tiles.compared} of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
     );
   }
+  const { ceremonies } = report;
+  if (ceremonies.length > 0) lines.push(`escrow     ${shownCeremonies(ceremonies)}`);
   if (report.evaluation) {
     lines.push('keys       evaluation: one machine made all keys, so this proves nothing about who holds them');
   }
@@ -70,6 +72,17 @@ function shownWitnesses({ witnesses: { size, at, by, quorum } }: Report): string
 
 function shownCode({ code, meaning, count, first }: FoundCode): string[] {
   const places = first.slice(0, MOST_PLACES).map((finding) => `  ${shownPlace(finding)}`);
+function shownCeremonies(ceremonies: Report['ceremonies']): string {
+  const open = ceremonies.filter(({ outcome }) => outcome === null).length;
+  const drill = ceremonies.findLast(({ act, outcome }) => act === 'drill' && outcome?.state === 'done');
+  const combined = ceremonies.filter(({ act }) => act === 'combine').length;
+  return [
+    `${ceremonies.length} ceremonies, ${combined} to take the key out`,
+    ...(open === 0 ? [] : [`${open} without an outcome`]),
+    `last good drill ${drill?.outcome?.at ?? 'never'}`,
+  ].join('; ');
+}
+
   const rest = count - places.length;
   return [
     `${code}  ${meaning}${count > 1 ? ` (${count})` : ''}`,

@@ -4,6 +4,7 @@ import type { EntryType } from '../record/entry-types.ts';
 import { parseSigningKeyText, type KeyId } from '../record/key.ts';
 import type { RecipientRole, SignerRole } from '../record/manifest.ts';
 import type { AccountCoverage } from './coverage.ts';
+import type { CeremonyReport } from './escrow.ts';
 import type { FoundCode } from './findings.ts';
 import type { TimeReport } from './time-stamps.ts';
 import type { WitnessReport } from './witnesses.ts';
@@ -43,6 +44,8 @@ export interface Report {
   readonly coverage: readonly AccountCoverage[];
   /** Whose keys counted, from when; the manifest in force last. */
   readonly manifests: readonly ManifestReport[];
+  /** What was done with the shares of decryption keys. */
+  readonly ceremonies: readonly CeremonyReport[];
   readonly findings: readonly FoundCode[];
   readonly unchecked: readonly FoundCode[];
   readonly notes: readonly FoundCode[];

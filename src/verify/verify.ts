@@ -190,6 +190,7 @@ class Run {
     check.claims.finish((process) => check.beats.beatsOf(process));
     check.beats.finish(check.at);
     check.coverage.finish(isPartial);
+    check.escrow.finish(check.at);
     payloads.finish(check.officers, isPartial);
     if (isMissing) judgeUnpublished(isPartial ? 0 : work.stored.packs.unasked(), origin, this.findings);
     const { keys } = check;
@@ -246,6 +247,7 @@ class Run {
       },
       coverage,
       manifests: check?.keys.manifests.map(reportManifest) ?? [],
+      ceremonies: check?.escrow.ceremonies ?? [],
       findings: this.findings.list('finding'),
       unchecked,
       notes: this.findings.list('note'),

@@ -7,8 +7,12 @@ import { openDirStore } from '../../src/archive/dir-store.ts';
 import { recover } from '../../src/archive/recover.ts';
 import { judgeApproved } from '../../src/archive/approvals.ts';
 import { approve, approvedLine, holdEntries } from '../../src/matters/hold-entry.ts';
+import { encodeEntry } from '../../src/record/entry.ts';
+import { approvalText } from '../../src/record/hold.ts';
+import { signBytes } from '../../src/record/key.ts';
+import { toSeconds } from '../../src/record/period.ts';
 import { encodeJob, parseJob } from '../../src/queue/job.ts';
-import { ArchiveMaker, OFFICER, TRUST } from '../support/archive-fixture.ts';
+import { ArchiveMaker, OFFICER, SECOND_OFFICER, TRUST } from '../support/archive-fixture.ts';
 import { eventually } from '../support/eventually.ts';
 import { ARCHIVER, hexOf, ORIGIN, READER_SIGNING, type SigningPair } from '../vectors/keys.ts';
 
@@ -37,6 +41,27 @@ function approved({
   return { line: approvedLine(signed), document: signed.document };
 }
 
+function ceremony(document = ''): { line: string; document: string } {
+  const entry = {
+    v: 1,
+    t: 'escrow',
+    at: toSeconds(maker.nowMs),
+    log: ORIGIN,
+    act: 'split',
+    authority: 'key plan',
+    ceremony: hexOf('ceremony', 32),
+    split: hexOf('ceremony', 32),
+    key: hexOf('recipient', 32),
+    need: 2,
+    of: 3,
+    state: 'announced',
+  } as const;
+  const by = [OFFICER, SECOND_OFFICER]
+    .map(({ key, privateKey }) => ({ key: key.id, sig: signBytes(privateKey, approvalText(entry)).toString('base64') }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  return { line: encodeEntry({ ...entry, by }), document };
+}
+
 const judge = (what: { line: string; document: string }) => {
   const judged = judgeApproved(what, { state: maker.archiver.state, origin: ORIGIN, clock: () => maker.nowMs });
   return judged.outcome === 'refuse' ? judged.code : judged.outcome;
@@ -59,6 +84,15 @@ describe('an approved entry', () => {
     expect(judge(entry)).toBe('known');
   });
 
+  it('of a ceremony needs no document', async () => {
+    await maker.archive();
+    const { size } = maker.archiver.state;
+    await using uplink = maker.link.uplink(READER_SIGNING.key.id);
+    await uplink.send('one', encodeJob({ kind: 'approved', ...ceremony() }));
+    await eventually(() => maker.archiver.state.size).toBe(size + 1);
+    expect(judge(ceremony())).toBe('known');
+  });
+
   it.each([
     ['by no officer', () => approved({ by: ARCHIVER }), 'archive/unknown-officer'],
     [
@@ -72,7 +106,8 @@ describe('an approved entry', () => {
       () => ({ ...approved(), document: '{"ctx":"holdfast hold v1","media":[],"packs":[]}' }),
       'archive/bad-approval',
     ],
-    ['that is no hold', () => ({ ...approved(), line: '{"t":"beat"}' }), 'archive/bad-approval'],
+    ['of a ceremony, with a document that nothing names', () => ceremony('{}'), 'archive/bad-approval'],
+    ['that is none of an officer', () => ({ ...approved(), line: '{"t":"beat"}' }), 'archive/bad-approval'],
     ['that is a week old', () => approved({ nowMs: maker.nowMs - 8 * DAY_MS }), 'archive/stale-approval'],
     ['from tomorrow', () => approved({ nowMs: maker.nowMs + DAY_MS }), 'archive/stale-approval'],
   ])('%s is refused, and says why', (_name, make, code) => {

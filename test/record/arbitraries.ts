@@ -175,6 +175,21 @@ export const ENTRIES: { readonly [T in EntryType]: Of<T> } = {
     })
     .filter(({ state, by }) => state !== 'released' || by.length > 1),
   disposition: fc.record({ ...kind('disposition'), log: origin, authority: text, by: approvals, objects: bytesRef }),
+  escrow: fc
+    .record({
+      ...kind('escrow'),
+      log: origin,
+      act: fc.constantFrom('combine', 'drill'),
+      authority: text,
+      by: approvals,
+      ceremony: hex128,
+      key: hex128,
+      need: fc.integer({ min: 2, max: 100 }),
+      of: fc.integer({ min: 100, max: 255 }),
+      split: hex128,
+      state: fc.constantFrom(...words.ESCROW_STATES),
+    })
+    .filter(({ state, by, ceremony, split }) => (state !== 'announced' || by.length > 1) && ceremony !== split),
 };
 
 export const ENTRY_TYPES = Object.keys(ENTRIES) as EntryType[];

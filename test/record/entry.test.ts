@@ -131,6 +131,22 @@ describe('an entry', () => {
 });
 
 describe('the rules of entries', () => {
+  it('want two approvals of a ceremony’s announcement, and one of its outcome', () => {
+    const one = { key: 'a'.repeat(32), sig: `${'A'.repeat(86)}==` };
+    expect(refusal(change('escrow', { by: [one] }))).toBe('format/entry-rule');
+    expect(refusal(change('escrow', { by: [one], state: 'done' }))).toBeNull();
+  });
+
+  it.each([
+    { need: 1 },
+    { need: 4 },
+    { of: 256, need: 2 },
+    { act: 'split' },
+    { ceremony: 'a'.repeat(32), split: 'a'.repeat(32) },
+  ])('refuse a ceremony with %j', (members) => {
+    expect(refusal(change('escrow', members))).toBe('format/entry-rule');
+  });
+
   it('want two approvals of a release, and one of anything else about a hold', () => {
     const one = { key: 'a'.repeat(32), sig: `${'A'.repeat(86)}==` };
     const two = { ...one, key: 'b'.repeat(32) };

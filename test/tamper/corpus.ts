@@ -4,6 +4,7 @@ import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { BEATS } from './beats.ts';
 import { BYTES } from './bytes.ts';
 import { BATCHES, ENTRIES } from './entries.ts';
+import { ESCROW_ROWS } from './escrow.ts';
 import { HEADS } from './heads.ts';
 import { HISTORY } from './history.ts';
 import { KEYS, RULES } from './keys.ts';
@@ -59,6 +60,7 @@ export const CORPUS: readonly Group[] = [
   { title: 'Roles', by: 'all but the root’s', bucket: false, items: items(relogged(ROLES)) },
   { title: 'Stores and schedules', by: 'all but the root’s', bucket: false, items: items(relogged(RULES)) },
   { title: 'Approvals', by: 'all but the root’s', bucket: false, items: items(APPROVALS) },
+  { title: 'Escrow', by: 'all but the root’s', bucket: false, items: items(relogged(ESCROW_ROWS)) },
   { title: 'Packs, objects and epochs', by: 'all but the root’s', bucket: false, items: items(PACKS) },
   { title: 'Heads', by: 'all but the root’s', bucket: false, items: items(HEADS) },
   {

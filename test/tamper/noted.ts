@@ -5,6 +5,7 @@ import { LONG_CLASS } from '../support/archive-fixture.ts';
 import { ORIGIN } from '../vectors/keys.ts';
 import { relog, type Draft, type DraftRecord } from '../verify/relog.ts';
 import { editHeads, placeOf } from './beats.ts';
+import { ceremony } from './escrow.ts';
 import { busy } from './packs.ts';
 import type { ArchiveRow } from './row.ts';
 import { segmentAt } from './segments.ts';
@@ -76,6 +77,11 @@ export const NOTED: readonly ArchiveRow[] = [
     'a document that nothing in its segment names',
     logged((draft) => void busy(draft).docs.push('{"a":"document"}')),
     ['verify/segment-unused-document'],
+  ],
+  [
+    'a ceremony that nobody hears of any more',
+    logged((draft) => ceremony(draft, { at: '2026-11-01T08:00:00Z' })),
+    ['verify/escrow-open'],
   ],
   [
     'a class without a schedule',

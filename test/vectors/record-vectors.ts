@@ -82,6 +82,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   retention: { ...inLog, t: 'retention', authority: 'NARA GRS 6.1', class: 'GRS-6.1-011', max: 'P30Y', mode: 'COMPLIANCE', period: 'P7Y' },
   hold: { ...inLog, t: 'hold', by: [approval('officer')], hold: hexOf('hold', 32), matter: 'No. 1', objects: ref('list', 99), state: 'placed' },
   disposition: { ...inLog, t: 'disposition', authority: 'SF-115', by: [approval('a'), approval('b')].toSorted((a, b) => (a.key < b.key ? -1 : 1)), objects: ref('list', 99) },
+  escrow: { ...inLog, t: 'escrow', act: 'combine', authority: 'key plan 2026', by: [approval('a'), approval('b')].toSorted((a, b) => (a.key < b.key ? -1 : 1)), ceremony: hexOf('ceremony', 32), key: hexOf('recipient', 32), need: 2, of: 3, split: hexOf('split', 32), state: 'announced' },
 };
 
 const good = Object.fromEntries(Object.entries(ENTRIES).map(([name, entry]) => [name, encodeEntry(entry)]));

@@ -6,7 +6,7 @@ NOTES = {
     for name in (
         "checkpoint-missing checkpoint-behind segment-unused-document stream-no-last stream-hole pack-disposed pack-provisional "
         "pack-orphan object-disposed object-orphan version-identical version-losing-segment heads-orphan beat-foreign-stream beat-ahead "
-        "claim-uncompared gap-reference clock-back clock-ahead"
+        "claim-uncompared gap-reference clock-back clock-ahead escrow-open"
     ).split()
 }
 UNCHECKED = {

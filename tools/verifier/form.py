@@ -208,6 +208,10 @@ OWN = {
     },
     "hold": {**_OWN, "by": _BY, "hold": _HEX128, "matter": _TEXT, "objects": _REF, "state": _word("extended", "placed", "released")},
     "disposition": {**_OWN, "authority": _TEXT, "by": _BY, "objects": _REF},
+    "escrow": {
+        **_OWN, "act": _word("combine", "drill", "split"), "authority": _TEXT, "by": _BY, "ceremony": _HEX128, "key": _HEX128, "need": _INT,
+        "of": _INT, "split": _HEX128, "state": _word("announced", "done", "failed"),
+    },
 }  # fmt: skip
 PATTERNS = {name: "^" + _object({**fields, "t": f'"{name}"', "v": "1"}) + "$" for name, fields in {**RECORDS, **OWN}.items()}
 _COMPILED = {name: re.compile(pattern[1:-1]) for name, pattern in PATTERNS.items()}
@@ -263,10 +267,15 @@ def _broken_rule(entry):
         return "at least one lost record"
     if "by" in entry:
         keys = [approval["key"] for approval in entry["by"]]
-        if entry.get("state") == "released" and len(keys) < 2:
-            return "two approvals of a release"
+        if entry.get("state") in ("released", "announced") and len(keys) < 2:
+            return "two approvals of a release or an announcement"
         if keys != sorted(set(keys)):
             return "approvals in ascending order of keys"
+    if kind == "escrow":
+        if not 2 <= entry["need"] <= entry["of"] <= 255:
+            return "2 to 255 shares, two of them needed at least"
+        if (entry["act"] == "split") != (entry["split"] == entry["ceremony"]):
+            return "the split that made the shares"
     if kind in ("pack", "repack"):
         end = -1
         for first, count in entry["leaves"]:

@@ -5,7 +5,7 @@ from . import ed25519
 from .documents import MAX_SEGMENT_BYTES, Manifest, Segment, parse_statement, unsigned
 from .form import BadEntry, Malformed, is_record, parse_entry, seconds, unbase64
 from .heads import Stand, judge_heads
-from .rules import MAY_SIGN, Keys, Officers, Rules
+from .rules import MAY_SIGN, Escrow, Keys, Officers, Rules
 from .sealed import Bodies, Epochs
 from .stored import Payloads, Unreadable, published_checkpoint, survey
 from .streams import MOST_SKEW, Streams
@@ -17,7 +17,7 @@ class Log:
         self.store, self.trust, self.findings, self.since = store, trust, findings, since
         self.keys, self.rules = Keys(trust, findings), Rules(findings)
         self.streams, self.epochs = Streams(trust.origin, findings), Epochs(findings, self.keys)
-        self.officers = Officers(findings, self.keys)
+        self.officers, self.escrow = Officers(findings, self.keys), Escrow(findings, self.keys)
         self.payloads = Payloads(store, trust.origin, findings, self.officers.disposed)
         self.tree, self.whole = Range(), True
         self.roots, self.size, self.last_at = {0: EMPTY_ROOT}, 0, ""
@@ -40,6 +40,7 @@ class Log:
         self.streams.finish(self.keys.readers())
         if self.payloads.locks and not self.store.sees_locks:
             self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
+        self.escrow.finish(self.last_at)
         self.payloads.check(self.whole)
         if self.store.newest(f"log/{self.trust.origin}/checkpoint") is None:
             self.findings.add("verify/checkpoint-missing", "a published checkpoint", "none")
@@ -292,6 +293,8 @@ class Log:
             elif kind in ("hold", "disposition"):
                 named.add(entry["objects"]["h"])
                 self.officers.apply(entry, leaf, segment.docs)
+            elif kind == "escrow":
+                self.escrow.apply(entry, leaf, self.officers.approve(entry, leaf), self.whole)
             elif kind == "store":
                 self.rules.apply_store(entry, line, leaf)
                 self._look_for_locks()

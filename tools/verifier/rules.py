@@ -122,12 +122,13 @@ def length_from(at, schedule):
 
 
 class Officers:
-    """Holds and dispositions, and what the latter say may be gone."""
+    """What officers approve, and what dispositions say may be gone."""
 
     def __init__(self, findings, keys):
         self.findings, self.keys, self.seen, self.disposed = findings, keys, set(), set()
 
-    def apply(self, entry, leaf, documents):
+    def approve(self, entry, leaf):
+        """True if all signatures hold, and it is none from before."""
         signed = canonical({name: value for name, value in entry.items() if name != "by"})
         approved = signed not in self.seen
         if not approved:
@@ -135,6 +136,10 @@ class Officers:
         self.seen.add(signed)
         for approval in entry["by"]:
             approved = self._is_approved(approval, signed, leaf) and approved
+        return approved
+
+    def apply(self, entry, leaf, documents):
+        approved = self.approve(entry, leaf)
         document = documents.get(entry["objects"]["h"])
         if document is None or len(document) != entry["objects"]["n"]:
             self.findings.add("verify/approval-document", entry["objects"]["h"], "none", leaf=leaf)
@@ -150,3 +155,35 @@ class Officers:
         if not holds:
             self.findings.add("verify/approval-signature", "a signature that verifies", approval["key"], leaf=leaf)
         return holds
+
+
+class Escrow:
+    """Ceremonies: each is announced before it runs, works on shares that an announced one made, and ends once."""
+
+    def __init__(self, findings, keys):
+        self.findings, self.keys, self.open, self.announced, self.since = findings, keys, {}, {}, {}
+
+    def apply(self, entry, leaf, approved, whole):
+        if not any(entry["key"] in manifest.recipients for manifest in self.keys.manifests):
+            self.findings.add("verify/escrow-key", "a recipient of a manifest", entry["key"], leaf=leaf)
+        about = tuple(entry[name] for name in ("key", "split", "need", "of"))
+        ceremony, announces = entry["ceremony"], entry["state"] == "announced"
+        if not announces:
+            holds = self.open.get(ceremony) == (entry["act"], about)
+        else:
+            split = self.announced.get(entry["split"])
+            holds = ceremony not in self.announced and (entry["act"] == "split" or split == ("split", about))
+        known = whole or ceremony in self.announced
+        if not holds and known:
+            self.findings.add("verify/escrow-order", "what must stand before it", ceremony, leaf=leaf)
+        elif approved and announces:
+            self.announced[ceremony] = self.open[ceremony] = (entry["act"], about)
+            self.since[ceremony] = (seconds(entry["at"]), leaf)
+        elif approved:
+            self.open.pop(ceremony, None)
+
+    def finish(self, newest):
+        for ceremony in self.open:
+            at, leaf = self.since[ceremony]
+            if seconds(newest) - at >= 7 * 86400:
+                self.findings.add("verify/escrow-open", "how the ceremony ended", ceremony, leaf=leaf)
