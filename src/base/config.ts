@@ -73,6 +73,10 @@ const spool = z
 const reader = z
   .strictObject({
     key: path.describe('The reader’s private key: opens every record.'),
+    earlierKeys: z
+      .array(path)
+      .default([])
+      .describe('Private keys that the reader had before this one: what was sealed to them opens with no other.'),
     index: path.describe(
       'A directory of mode 0700 on a local, encrypted disk: the index in it holds plaintext. Deleting it loses nothing.',
     ),
@@ -251,7 +255,7 @@ function absolute(config: Config, base: string): Config {
     return copy;
   };
   const readerPaths = (own: NonNullable<Config['reader']>): NonNullable<Config['reader']> => {
-    const named = paths(own, 'key', 'index', 'signing', 'spool');
+    const named = { ...paths(own, 'key', 'index', 'signing', 'spool'), earlierKeys: own.earlierKeys.map(at) };
     return named.web === undefined ? named : { ...named, web: paths(named.web, 'token', 'exports') };
   };
   return {

@@ -94,6 +94,7 @@ export const FAILURES = {
   'config/secret-missing': 'refuse',
   'config/key-unusable': 'refuse',
   'config/key-unknown': 'refuse',
+  'config/key-unproven': 'refuse',
   'config/trust': 'refuse',
   'config/exists': 'refuse',
   'config/unwritable': 'refuse',

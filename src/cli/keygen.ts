@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { codeOf, Failure } from '../base/failure.ts';
 import { keyIdOf } from '../record/key.ts';
 import { openOutput } from './output.ts';
+import { publicFileText } from './possession.ts';
 
 const SIGNING_ROLES = ['root', 'log', 'archiver', 'connector', 'officer', 'reader-signing', 'witness'] as const;
 const RECIPIENT_ROLES = ['reader', 'escrow'] as const;
@@ -36,7 +37,7 @@ export function makeKey(role: KeyRole, directory: string, name: string = role): 
     : generateKeyPairSync('ed25519');
   const publicFile = join(directory, `${name}.pub`);
   writeNew(privateFile, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 0o600);
-  writeNew(publicFile, publicKey.export({ format: 'pem', type: 'spki' }).toString(), 0o644);
+  writeNew(publicFile, publicFileText(role, publicKey, privateKey), 0o644);
   return { role, privateFile, publicFile, fingerprint: fingerprintOf(publicKey) };
 }
 

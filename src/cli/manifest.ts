@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { codeOf, Failure } from '../base/failure.ts';
-import { readPublicKey, readSigningKey } from '../base/secrets.ts';
+import { readSigningKey } from '../base/secrets.ts';
 import { signingKeyOf } from '../record/key.ts';
 import {
   manifestHash,
@@ -19,11 +19,14 @@ import { toSeconds } from '../record/period.ts';
 import { recipientOf, signerOf } from './init.ts';
 import { writeNew } from './keygen.ts';
 import { openOutput } from './output.ts';
+import { readHeldKey } from './possession.ts';
 
 interface ManifestOptions {
   readonly rootKey: string;
   readonly add: readonly string[];
   readonly remove: readonly string[];
+  /** Takes public files without a signature of their holder. */
+  readonly unproven: boolean;
   readonly out: string;
   readonly json: boolean;
 }
@@ -31,12 +34,15 @@ interface ManifestOptions {
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
 /** The next manifest: the one before with keys added or removed, numbered and linked. */
-export function nextManifest(document: string, options: Pick<ManifestOptions, 'rootKey' | 'add' | 'remove'>): string {
+export function nextManifest(
+  document: string,
+  options: Pick<ManifestOptions, 'rootKey' | 'add' | 'remove' | 'unproven'>,
+): string {
   const root = readSigningKey(options.rootKey);
   const before = openManifest(document, signingKeyOf(root), statedOrigin(document));
   let next: Manifest = { ...before, n: before.n + 1, previous: manifestHash(document), at: toSeconds(Date.now()) };
   for (const name of options.remove) next = without(next, name);
-  for (const addition of options.add) next = withKey(next, addition);
+  for (const addition of options.add) next = withKey(next, addition, !options.unproven);
   assertWorthSigning(next, options);
   return signManifest(next, root);
 }
@@ -48,24 +54,27 @@ function assertWorthSigning({ signers }: Manifest, { add, remove }: Pick<Manifes
   throw new Failure('config/missing-part', { expected: missing, got: 'none', fix: 'nothing was signed' });
 }
 
+/** A signer by its name, a recipient by the fingerprint of its key, as `keygen` prints it. */
 function without(manifest: Manifest, name: string): Manifest {
+  const kid = name.replaceAll(' ', '');
   const signers = manifest.signers.filter((signer) => signer.name !== name);
-  if (signers.length === manifest.signers.length) {
+  const recipients = manifest.recipients.filter((recipient) => recipient.kid !== kid);
+  if (signers.length + recipients.length === manifest.signers.length + manifest.recipients.length) {
     throw new Failure('config/key-unknown', {
-      expected: 'the name of a signer in the manifest',
+      expected: 'the name of a signer in the manifest, or the fingerprint of a recipient',
       got: 'another',
       where: `--remove ${name}`,
     });
   }
-  return { ...manifest, signers };
+  return { ...manifest, signers, recipients };
 }
 
 /** `role:name=file.pub`; recipients have no name of their own: `reader=file.pub`. */
-function withKey(manifest: Manifest, addition: string): Manifest {
+function withKey(manifest: Manifest, addition: string, isProven: boolean): Manifest {
   const [who = '', file = ''] = addition.split('=');
   const [role = '', name = ''] = who.split(':');
-  const key = readPublicKey(file);
   if (RECIPIENT_ROLES.includes(role as RecipientRole) && name === '') {
+    const key = readHeldKey(file, role, isProven);
     return { ...manifest, recipients: [...manifest.recipients, recipientOf(role as RecipientRole, key, file)] };
   }
   if (!SIGNER_ROLES.includes(role as SignerRole) || name === '') {
@@ -83,15 +92,15 @@ function withKey(manifest: Manifest, addition: string): Manifest {
       fix: 'choose another name, or drop the old signer with --remove in the same command',
     });
   }
+  // A reader has two keys, and `reader` alone is the one that opens.
+  const key = readHeldKey(file, role === 'reader' ? 'reader-signing' : role, isProven);
   return { ...manifest, signers: [...manifest.signers, signerOf(role as SignerRole, name, key)] };
 }
 
 export function registerManifest(program: Command): void {
   program
     .command('manifest')
-    .description(
-      'Sign the next key manifest: add a connector, archiver, officer, witness or recipient, or remove a signer',
-    )
+    .description('Sign the next key manifest: add a connector, archiver, officer, witness or recipient, or remove one')
     .argument('<file>', 'the manifest in force')
     .requiredOption('--root-key <file>', 'private root key')
     .option(
@@ -100,7 +109,8 @@ export function registerManifest(program: Command): void {
       collect,
       [],
     )
-    .option('--remove <name>', 'signer to drop; repeat for more', collect, [])
+    .option('--remove <name>', 'signer to drop, or recipient by its fingerprint; repeat for more', collect, [])
+    .option('--unproven', 'take a public key whose holder has not signed for it: of a card or key service', false)
     .requiredOption('--out <file>', 'where the next manifest goes')
     .option('--json', 'machine-readable result', false)
     .action((file: string, options: ManifestOptions) => {

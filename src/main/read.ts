@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { createPublicKey } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { codeOf, isFailure } from '../base/failure.ts';
 import { runRole } from '../base/run.ts';
-import { readRecipientKey } from '../base/secrets.ts';
 import { BullmqUplink } from '../queue/bullmq-uplink.ts';
 import type { Uplink } from '../queue/link.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
-import { keyIdOf, type KeyId } from '../record/key.ts';
+import type { KeyId } from '../record/key.ts';
 import type { IndexState } from '../search/index-db.ts';
 import { Indexer, type IndexerParts, type IndexProgress } from '../search/indexer.ts';
 import { SqliteIndex } from '../search/sqlite-index.ts';
 import { openAudit } from './audit.ts';
+import { readReaderKeys } from './reader-keys.ts';
 import { openReader } from './readers.ts';
 import { linkOptions } from './redis.ts';
 import { readTrusted } from './trusted.ts';
@@ -36,13 +35,12 @@ async function indexerParts(
   options: Pick<ReadOptions, 'rebuild' | 'onProgress'>,
   parts: AsyncDisposableStack,
 ): Promise<IndexerParts> {
-  const { key: file, index } = need(config.reader, 'reader', 'reading');
+  const { index } = need(config.reader, 'reader', 'reading');
   const { trust, manifest } = readTrusted(config);
-  const key = readRecipientKey(file);
-  const kid = keyIdOf(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+  const keys = readReaderKeys(config, 'reading');
   const { reader } = parts.use(await openReader(config.archive.url, config.archive.s3 ?? null));
   const db = parts.use(SqliteIndex.openForWriting(index, { rebuild: options.rebuild }));
-  return { reader, trust, manifest, key, kid, db, onProgress: options.onProgress };
+  return { reader, trust, manifest, ...keys, db, onProgress: options.onProgress };
 }
 
 /** One look at the archive: the index is complete up to the log's checkpoint when it resolves. */

@@ -93,6 +93,17 @@ export async function openEpoch(text: string, privateKey: KeyObject, kid: KeyId)
   return new Ratchet(secret, epochIdOf(text));
 }
 
+/** The same with the first of several keys that it is for. */
+export async function openEpochAny(
+  text: string,
+  keys: readonly { readonly key: KeyObject; readonly kid: KeyId }[],
+): Promise<Ratchet> {
+  const kids = parseJwe(text).recipients.map((recipient) => recipient?.header?.kid);
+  const own = keys.find(({ kid }) => kids.includes(kid));
+  if (own === undefined) throw new EpochError('not-a-recipient');
+  return openEpoch(text, own.key, own.kid);
+}
+
 /**
  * `not-a-recipient`: sealed to other keys than this one. `does-not-open`: named as ours, but altered or wrongly made. `not-made`: the
  * process that makes epochs failed. `other-index`: a header was made for another key than the one that is next.

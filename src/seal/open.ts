@@ -4,7 +4,7 @@ import { parseEntry, sealedPart } from '../record/entry.ts';
 import type { BytesRef, Entry, Hex256, Sealed } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import type { KeyId } from '../record/key.ts';
-import { openEpoch } from './epoch.ts';
+import { openEpochAny } from './epoch.ts';
 import { splitParts, unpadAndInflate, type OpenedParts } from './plaintext.ts';
 import type { Ratchet } from './ratchet.ts';
 import { openObject } from './object.ts';
@@ -41,17 +41,24 @@ export function sealedHeader(entry: Entry, line: string): SealedHeader | null {
 
 const BODY = '"body":{';
 
-/** Opens bodies with one recipient's private key. Reads epochs forward cheaply, and backward by starting them again. */
+/** A recipient's private key, and the id that epochs name it by. */
+export interface RecipientKey {
+  readonly key: KeyObject;
+  readonly kid: KeyId;
+}
+
+/**
+ * Opens bodies with the private key of one recipient, and of those it took over from: what was sealed before a key was exchanged stays
+ * sealed to the earlier one. Reads epochs forward cheaply, and backward by starting them again.
+ */
 export class Opener {
-  readonly #privateKey: KeyObject;
-  readonly #kid: KeyId;
+  readonly #keys: readonly RecipientKey[];
   /** Epoch documents by id, as the log holds them. */
   readonly #documents = new Map<Hex256, string>();
   readonly #ratchets = new Map<Hex256, Ratchet>();
 
-  constructor(privateKey: KeyObject, kid: KeyId) {
-    this.#privateKey = privateKey;
-    this.#kid = kid;
+  constructor(key: KeyObject, kid: KeyId, earlier: readonly RecipientKey[] = []) {
+    this.#keys = [{ key, kid }, ...earlier];
   }
 
   addEpoch(document: string): void {
@@ -90,7 +97,7 @@ export class Opener {
     if (ratchet === undefined || ratchet.index > index) {
       const document = this.#documents.get(epoch);
       if (document === undefined) throw new OpenError('unknown-epoch');
-      ratchet = await openEpoch(document, this.#privateKey, this.#kid);
+      ratchet = await openEpochAny(document, this.#keys);
       this.#ratchets.set(epoch, ratchet);
     }
     ratchet.skipTo(index);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { KeyObject } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Failure } from '../base/failure.ts';
-import type { KeyId } from '../record/key.ts';
 import { segmentPrefix } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { Trust } from '../record/trust.ts';
@@ -11,7 +9,7 @@ import { follow, survey, type FollowedSegment } from './follow.ts';
 import type { IndexDb, IndexState } from './index-db.ts';
 import { LogCursor, startOf, type LogPosition } from './log-cursor.ts';
 import { Mender } from './mend.ts';
-import { RecordOpener, type ReadSegment } from './open-records.ts';
+import { RecordOpener, type ReaderKeys, type ReadSegment } from './open-records.ts';
 
 /** Records that are taken in together while catching up; a reader sees each such step whole. */
 const MOST_RECORDS = 20_000;
@@ -25,11 +23,9 @@ interface Opening {
   readonly position: LogPosition;
 }
 
-export interface IndexerParts {
+export interface IndexerParts extends ReaderKeys {
   readonly reader: ArchiveReader;
   readonly trust: Trust;
-  readonly key: KeyObject;
-  readonly kid: KeyId;
   /** The manifest in force as this reader got it: it may name the key before the log comes to that. */
   readonly manifest: Manifest;
   readonly db: IndexDb;
@@ -54,7 +50,7 @@ export class Indexer implements AsyncDisposable {
   private constructor(parts: IndexerParts, cursor: LogCursor) {
     this.#parts = parts;
     this.#cursor = cursor;
-    this.#opener = new RecordOpener(parts.reader, parts.key, parts.kid, THREADS);
+    this.#opener = new RecordOpener(parts.reader, parts, THREADS);
     this.#mender = new Mender(parts.reader, parts.trust.origin, this.#opener);
   }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { KeyObject } from 'node:crypto';
 import { asAct, type Act } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
 import { FormatError } from '../record/format-error.ts';
@@ -19,7 +18,7 @@ import type { KeyId } from '../record/key.ts';
 import { mediaKey } from '../record/layout.ts';
 import type { Manifest } from '../record/manifest.ts';
 import type { View } from '../record/message.ts';
-import { Opener, sealedHeader } from '../seal/open.ts';
+import { Opener, sealedHeader, type RecipientKey } from '../seal/open.ts';
 import { streamed, type ArchiveReader } from '../verify/reader.ts';
 import type { FollowedSegment, PackBytes } from './follow.ts';
 import type { VerifiedEntry } from './log-cursor.ts';
@@ -89,21 +88,29 @@ export interface PackRange {
 /** Records of a segment below which opening them here is quicker than telling a thread. */
 const FEW = 200;
 
-/** Opens what the log holds with one reader's key. */
+/** What a reader holds: its key, and those it had before. */
+export interface ReaderKeys extends RecipientKey {
+  readonly earlier?: readonly RecipientKey[];
+}
+
+/** Opens what the log holds with one reader's keys. */
 export class RecordOpener implements AsyncDisposable {
   readonly #reader: ArchiveReader;
   readonly #opener: Opener;
   readonly #kid: KeyId;
   readonly #threads: OpenThreads;
 
-  constructor(reader: ArchiveReader, key: KeyObject, kid: KeyId, threads: number) {
+  constructor(reader: ArchiveReader, { key, kid, earlier = [] }: ReaderKeys, threads: number) {
     this.#reader = reader;
-    this.#opener = new Opener(key, kid);
+    this.#opener = new Opener(key, kid, earlier);
     this.#kid = kid;
-    this.#threads = new OpenThreads({ key, kid }, threads);
+    this.#threads = new OpenThreads({ key, kid, earlier }, threads);
   }
 
-  /** Throws `search/wrong-key` if no manifest so far names the key: nothing would ever open. */
+  /**
+   * Throws `search/wrong-key` if no manifest so far names the key: nothing would ever open. Earlier keys may be those of manifests that
+   * come only later in the log than where reading begins.
+   */
   assertNamed(manifests: readonly Manifest[], where: string): void {
     if (manifests.some(({ recipients }) => recipients.some(({ kid }) => kid === this.#kid))) return;
     throw new Failure('search/wrong-key', {

@@ -50,7 +50,7 @@ describe('segments of many records', () => {
 
 describe('a thread that ends', () => {
   it('is said, instead of waited for', async () => {
-    await using threads = new OpenThreads({ key: READER.privateKey, kid: READER.recipient.kid }, 1);
+    await using threads = new OpenThreads({ key: READER.privateKey, kid: READER.recipient.kid, earlier: [] }, 1);
     // What is no task ends it.
     const header = { associated: '{}', epoch: '', i: 0, com: '', body: { h: '', n: 1 }, obj: [] };
     const lost = threads.open({ docs: [], packs: [], sealed: [{ header, pack: 7, at: 0, length: 1 }] });

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
+import type { Report } from '../../src/verify/report.ts';
+import { account, texts } from '../emulators/signal/test-world.ts';
+import { Guard } from '../services/guard.ts';
+import { assertDone, holdCeremony, type Ceremony } from '../support/e2e-ceremony.ts';
+import { Deployment } from '../support/e2e-deployment.ts';
+import { runHoldfast, until, type Finished } from '../support/e2e-process.ts';
+
+const ORIGIN = 'agency.example/holdfast/exchange';
+const guard = new Guard('key-exchange');
+const run = (...args: string[]): Promise<Finished> => runHoldfast(args, { guard });
+const codeIn = ({ stderr }: Finished): string => /^error (\S+)/m.exec(stderr)?.[1] ?? stderr;
+
+let ceremony: Ceremony;
+let deployment: Deployment;
+
+interface RoleConfig {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly [name: string]: unknown;
+}
+
+/** Where the holders of the new keys keep them. */
+const fresh = (name: string): string => join(guard.dir, 'fresh', name);
+
+function edit(change: (config: RoleConfig) => object): void {
+  const file = deployment.configOf('up');
+  writeFileSync(file, stringify(change(parse(readFileSync(file, 'utf8')) as RoleConfig)));
+}
+
+async function fingerprintOf(role: string, name: string): Promise<string> {
+  const made = await run('keygen', role, '--out', fresh(''), '--name', name, '--json');
+  assertDone(made);
+  return (JSON.parse(made.stdout) as { fingerprint: string }).fingerprint;
+}
+
+/** Runs all roles while `count` messages come, until all are archived. */
+async function capture(count: number, from: number): Promise<void> {
+  await deployment.up.started();
+  await deployment.capturing(deployment.up);
+  for (const payload of texts(count, from)) await deployment.emulator.receive(account, payload);
+  const sinceMs = Date.now();
+  const isDone = (): boolean => {
+    const status = deployment.status();
+    return status !== null && Date.parse(status.at) > sinceMs && status.waiting === 0;
+  };
+  await until('everything to be archived', isDone, 60_000);
+  expect(await deployment.up.end('SIGTERM')).toBe(0);
+}
+
+beforeAll(async () => {
+  ceremony = await holdCeremony({ guard }, ORIGIN);
+  mkdirSync(fresh(''), { recursive: true });
+  // One process and a directory: neither Redis nor a bucket is asked.
+  deployment = await Deployment.make({
+    label: 'exchange',
+    archive: 'file',
+    ceremony,
+    redisPort: 1,
+    intakes: ['websocket', 'journal'],
+  });
+  await capture(5, 100);
+}, 180_000);
+
+afterAll(async () => {
+  await deployment?.[Symbol.asyncDispose]();
+  await guard.end();
+});
+
+describe('an exchange of keys by the commands', () => {
+  const reader = (): string => join(ceremony.holder('legal'), 'reader');
+  const root = (): string => join(ceremony.holder('records'), 'root.key');
+  const next = (from: string, out: string, ...args: string[]): Promise<Finished> =>
+    run('manifest', from, '--root-key', root(), '--out', out, ...args);
+
+  it('names no key whose holder did not sign for it, or that was made for another role', async () => {
+    await fingerprintOf('connector', 'plain');
+    const pem = readFileSync(fresh('plain.pub'), 'utf8');
+    const bare = pem.slice(0, pem.indexOf('holdfast possession'));
+    writeFileSync(fresh('bare.pub'), bare);
+    const other = readFileSync(join(ceremony.holder('connector'), 'connector.pub'), 'utf8');
+    writeFileSync(fresh('lent.pub'), bare + other.slice(other.indexOf('holdfast possession')));
+    const out = fresh('never.json');
+    for (const [addition, says] of [
+      [`connector:x=${fresh('bare.pub')}`, 'got       none'],
+      [`connector:x=${fresh('lent.pub')}`, 'does not verify'],
+      [`archiver:x=${fresh('plain.pub')}`, 'one for the role connector'],
+    ] as const) {
+      const refused = await next(ceremony.manifest, out, '--add', addition);
+      expect([addition, refused.code, codeIn(refused)]).toEqual([addition, 2, 'config/key-unproven']);
+      expect(refused.stderr).toContain(says);
+    }
+    const taken = await next(ceremony.manifest, out, '--unproven', '--add', `connector:x=${fresh('bare.pub')}`);
+    expect(taken).toMatchObject({ code: 0, stderr: '' });
+    const lent = await next(ceremony.manifest, `${out}.2`, '--unproven', '--add', `connector:x=${fresh('lent.pub')}`);
+    expect(codeIn(lent)).toBe('config/key-unproven');
+  }, 60_000);
+
+  it('goes on under new connector and recipient keys, and all of it is read by the new reader', async () => {
+    const before = (
+      JSON.parse((await run('keygen', 'reader', '--out', fresh(''), '--name', 'unused', '--json')).stdout) as {
+        fingerprint: string;
+      }
+    ).fingerprint;
+    const made = readFileSync(`${reader()}.pub`, 'utf8');
+    const old = (
+      JSON.parse(readFileSync(ceremony.manifest, 'utf8')) as {
+        manifest: { recipients: { role: string; kid: string }[] };
+      }
+    ).manifest.recipients.find(({ role }) => role === 'reader')?.kid as string;
+    expect(made).toContain('holdfast possession v1 reader ');
+    const kid = await fingerprintOf('reader', 'reader-b');
+    await fingerprintOf('connector', 'connector-b');
+    await fingerprintOf('reader-signing', 'signing');
+    const manifest = fresh('manifest-1.json');
+    const stranger = await next(ceremony.manifest, fresh('no.json'), '--remove', before);
+    expect(codeIn(stranger)).toBe('config/key-unknown');
+    const adds = [
+      `reader=${fresh('reader-b.pub')}`,
+      `connector:b=${fresh('connector-b.pub')}`,
+      `reader:legal=${fresh('signing.pub')}`,
+    ];
+    const removes = [old.replaceAll(/(.{4})(?!$)/g, '$1 '), 'connector'];
+    assertDone(
+      await next(
+        ceremony.manifest,
+        manifest,
+        ...adds.flatMap((key) => ['--add', key]),
+        ...removes.flatMap((name) => ['--remove', name]),
+      ),
+    );
+    edit((config) => ({ ...config, manifest, keys: { ...config.keys, connector: fresh('connector-b.key') } }));
+    await capture(5, 200);
+
+    const verified = await deployment.verify('--json');
+    const report = JSON.parse(verified.stdout) as Report;
+    expect([verified.code, report.findings]).toEqual([0, []]);
+    expect(report.manifests.map(({ recipients }) => recipients.some(({ id }) => id === kid))).toEqual([false, true]);
+
+    const config = fresh('reader.yaml');
+    const settings = (keys: object): string =>
+      stringify({
+        origin: ORIGIN,
+        trust: ceremony.trust,
+        manifest,
+        archive: { url: deployment.url },
+        reader: { ...keys, index: 'index', signing: 'signing.key', spool: 'looks' },
+        retention: [{ class: 'GRS-6.1-011', period: 'P1D', authority: 'test' }],
+      });
+    const indexed = async (keys: object): Promise<{ unreadable: number }> => {
+      writeFileSync(config, settings(keys));
+      const read = await run('read', '--once', '--rebuild', '--json', '--config', config);
+      assertDone(read);
+      return JSON.parse(read.stdout) as { unreadable: number };
+    };
+    expect((await indexed({ key: 'reader-b.key' })).unreadable).toBeGreaterThan(4);
+    expect(await indexed({ key: 'reader-b.key', earlierKeys: [`${reader()}.key`] })).toMatchObject({ unreadable: 0 });
+    const found = await run('search', '--json', '--config', config, 'kind:text');
+    expect((JSON.parse(found.stdout) as { total: number }).total).toBe(10);
+  }, 180_000);
+});
