@@ -58,10 +58,22 @@ export const timeStamp = z.strictObject({
     .describe('Where its revocation lists are; they are kept with each token.'),
 });
 
+const witnessName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a witness in the manifest')
+  .describe('Its name in the manifest, under which it signs.');
+
 export const witness = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a witness in the manifest')
-    .describe('Its name in the manifest, under which it signs.'),
+  name: witnessName,
   url: z.url({ protocol: /^https?$/ }).describe('Where it takes checkpoints, without `/add-checkpoint`.'),
 });
+
+export const ownWitness = z
+  .strictObject({
+    name: witnessName,
+    key: path.describe('Its private key, made by `holdfast keygen witness`.'),
+    directory: path.describe('Its database.'),
+  })
+  .describe(
+    'Evaluation only: a witness in the process of `holdfast up`, to see what cosigning looks like. It watches itself, so it proves nothing.',
+  );

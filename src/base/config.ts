@@ -5,7 +5,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
-import { archive, timeStamp, witness } from './config-archive.ts';
+import { archive, ownWitness, timeStamp, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
 import { invalidSettings, parseSettings, type Problem } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
@@ -134,6 +134,7 @@ export const configSchema = z.strictObject({
     .array(witness)
     .default([])
     .describe('C2SP witnesses that the archiver asks to cosign its checkpoints. Archiver only.'),
+  ownWitness: ownWitness.optional(),
   redis: redis.optional(),
   spool: spool.optional(),
   connector: z
@@ -268,6 +269,7 @@ function absolute(config: Config, base: string): Config {
         ? config.archive
         : { ...config.archive, s3: paths(config.archive.s3, 'credentials', 'ca') },
     timeStamps: config.timeStamps.map((entry) => paths(entry, 'ca')),
+    ...(config.ownWitness === undefined ? {} : { ownWitness: paths(config.ownWitness, 'key', 'directory') }),
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
     ...(config.reader === undefined ? {} : { reader: readerPaths(config.reader) }),

@@ -101,6 +101,7 @@ export const FAILURES = {
   'config/retention-unconfirmed': 'refuse',
   'config/account-unknown': 'refuse',
   'config/link-failed': 'refuse',
+  'config/own-witness': 'refuse',
   'config/connector-away': 'refuse',
 
   'signal/account-unknown': 'refuse',

@@ -30,6 +30,12 @@ reader:
 connector:
   name: connector
 
+# It shows what cosigning looks like, and proves nothing: a witness is worth something where it is somebody else's, on a machine of theirs.
+ownWitness:
+  name: evaluation-witness
+  key: keys/witness.key
+  directory: witness
+
 retention:
   - class: evaluation
     period: P1D
@@ -55,7 +61,10 @@ whatsapp: {}
 }
 
 /** A starting point for a deployment whose roles run apart. Each host keeps only what its role needs. */
-export function configTemplate(origin: string): string {
+export function configTemplate(
+  origin: string,
+  witnesses: readonly { readonly name: string; readonly url: string }[] = [],
+): string {
   return `# Holdfast. Each role's host keeps only its own keys. All settings: docs/config.md
 origin: ${origin}
 trust: trust.json
@@ -73,6 +82,8 @@ archive:
     region: us-gov-west-1
     credentials: /run/secrets/s3-credentials   # archiver
 
+# Who cosigns the log: somebody else, elsewhere. The manifest has their keys.
+${witnessLines(witnesses)}
 redis:
   host: redis
   username: connector
@@ -102,4 +113,9 @@ signal:
     webhook: { host: 127.0.0.1, port: 9080 }
     journal: /signal/log/out.log
 `;
+}
+
+function witnessLines(witnesses: readonly { readonly name: string; readonly url: string }[]): string {
+  if (witnesses.length === 0) return 'witnesses: []\n';
+  return ['witnesses:', ...witnesses.map((one) => `  - name: ${one.name}\n    url: ${one.url}`), ''].join('\n');
 }

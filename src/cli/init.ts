@@ -6,15 +6,18 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { readPublicKey, readSigningKey } from '../base/secrets.ts';
-import { signingKeyOf, type SigningKey } from '../record/key.ts';
-import { parseSigningKey } from '../record/key.ts';
-import { signManifest, type Manifest, type Recipient, type RecipientRole, type Signer } from '../record/manifest.ts';
+import { cosignerKey } from '../record/cosignature.ts';
+import { signingKeyOf } from '../record/key.ts';
+import { signManifest, type Manifest } from '../record/manifest.ts';
 import { encodeVerifierKey, noteKey } from '../record/note.ts';
 import { toSeconds } from '../record/period.ts';
 import type { TrustFile } from '../record/trust.ts';
 import { configTemplate, evaluationConfig } from './config-template.ts';
 import { fingerprintOf, groups, makeKey, writeNew, type KeyRole, type MadeKey } from './keygen.ts';
+import { recipientOf, signerOf, signingPublic } from './manifest-members.ts';
+import { WITNESS_FORM, witnessOf, type NamedWitness } from './named-witness.ts';
 import { bold, openOutput, type Output } from './output.ts';
+import { policyText, quorumOf } from './policy.ts';
 
 interface PublicKeys {
   readonly reader: KeyObject;
@@ -25,45 +28,25 @@ interface PublicKeys {
   readonly officers: readonly { readonly name: string; readonly key: KeyObject }[];
   /** What readers sign the record of their looks with. */
   readonly readers: readonly { readonly name: string; readonly key: KeyObject }[];
+  /** Who cosigns the log: somebody else, elsewhere. */
+  readonly witnesses: readonly NamedWitness[];
+  /** How many of them auditors ask for; all if left out. */
+  readonly quorum?: number | undefined;
 }
 
 export interface InitResult {
   readonly trust: string;
+  /** For auditors; null without witnesses. */
+  readonly policy: string | null;
   readonly manifest: string;
   readonly config: string;
   readonly evaluation: boolean;
   readonly fingerprints: Readonly<Record<string, string>>;
 }
 
-const ED25519_SPKI_HEADER_BYTES = 12;
 const EVALUATION_ORIGIN = 'evaluation.example/holdfast';
-
-function signingPublic(key: KeyObject, where: string): SigningKey {
-  if (key.asymmetricKeyType !== 'ed25519') {
-    throw new Failure('config/key-unusable', {
-      expected: 'an Ed25519 public key',
-      got: key.asymmetricKeyType ?? key.type,
-      where,
-    });
-  }
-  return parseSigningKey(key.export({ format: 'der', type: 'spki' }).subarray(ED25519_SPKI_HEADER_BYTES));
-}
-
-export function recipientOf(role: RecipientRole, key: KeyObject, where: string): Recipient {
-  const { crv, x, y } = key.export({ format: 'jwk' });
-  if (crv !== 'P-384' || x === undefined || y === undefined) {
-    throw new Failure('config/key-unusable', {
-      expected: 'a P-384 public key',
-      got: crv ?? key.asymmetricKeyType ?? key.type,
-      where,
-    });
-  }
-  return { role, kid: fingerprintOf(key), x, y };
-}
-
-export function signerOf(role: Signer['role'], name: string, key: KeyObject): Signer {
-  return { role, name, pub: signingPublic(key, `${role} ${name}`).raw.toString('base64') };
-}
+/** As the evaluation's config calls the witness that runs in the same process. */
+const OWN_WITNESS = 'evaluation-witness';
 
 /** Signs the first manifest and writes what every role starts from. */
 export function initialise(
@@ -86,27 +69,33 @@ export function initialise(
       ...keys.connectors.map(({ name, key }) => signerOf('connector', name, key)),
       ...keys.officers.map(({ name, key }) => signerOf('officer', name, key)),
       ...keys.readers.map(({ name, key }) => signerOf('reader', name, key)),
+      ...keys.witnesses.map(({ key }) => signerOf('witness', key.name, key.key.key)),
     ],
   };
+  const log = noteKey(origin, signingPublic(keys.log, 'log'));
   const trust: TrustFile = {
     v: 1,
     origin,
     root: signingKeyOf(root).raw.toString('base64'),
-    log: encodeVerifierKey(noteKey(origin, signingPublic(keys.log, 'log'))),
+    log: encodeVerifierKey(log),
   };
   // Before anything is written: what is refused leaves nothing behind that a second try would meet.
   const signed = signManifest(manifest, root);
+  const policy = keys.witnesses.length === 0 ? null : policyText({ origin, log }, keys.witnesses, keys.quorum);
   const files = {
     trust: join(directory, 'trust.json'),
+    policy: policy === null ? null : join(directory, 'policy.txt'),
     manifest: join(directory, 'manifest.json'),
     config: join(directory, 'holdfast.yaml'),
   };
   writeNew(files.trust, `${JSON.stringify(trust, null, 2)}\n`, 0o644);
+  if (files.policy !== null && policy !== null) writeNew(files.policy, policy, 0o644);
   writeNew(files.manifest, `${signed}\n`, 0o644);
   const fingerprints: Record<string, string> = { root: signingKeyOf(root).id };
   for (const role of ['log', 'archiver', 'reader', 'escrow'] as const) fingerprints[role] = fingerprintOf(keys[role]);
   for (const { name, key } of [...keys.connectors, ...keys.officers, ...keys.readers])
     fingerprints[name] = fingerprintOf(key);
+  for (const { key } of keys.witnesses) fingerprints[key.name] = key.key.id;
   return { ...files, evaluation, fingerprints };
 }
 
@@ -115,9 +104,20 @@ export function initialiseEvaluation(directory: string, origin: string): InitRes
   const keysIn = join(directory, 'keys');
   const make = (role: KeyRole): MadeKey => makeKey(role, keysIn);
   const made = new Map(
-    (['root', 'log', 'archiver', 'connector', 'reader', 'reader-signing', 'escrow', 'host', 'deployment'] as const).map(
-      (role) => [role, make(role)],
-    ),
+    (
+      [
+        'root',
+        'log',
+        'archiver',
+        'connector',
+        'reader',
+        'reader-signing',
+        'escrow',
+        'host',
+        'deployment',
+        'witness',
+      ] as const
+    ).map((role) => [role, make(role)]),
   );
   const publicOf = (name: string): KeyObject => readPublicKey(makeKey('officer', keysIn, name).publicFile as string);
   const publicKey = (role: KeyRole): KeyObject =>
@@ -134,6 +134,7 @@ export function initialiseEvaluation(directory: string, origin: string): InitRes
       connectors: [{ name: 'connector', key: publicKey('connector') }],
       officers: ['officer-1', 'officer-2'].map((name) => ({ name, key: publicOf(name) })),
       readers: [{ name: 'reader-signing', key: publicKey('reader-signing') }],
+      witnesses: [{ key: cosignerKey(OWN_WITNESS, signingPublic(publicKey('witness'), OWN_WITNESS)), url: null }],
     },
     true,
   );
@@ -152,6 +153,8 @@ interface InitOptions {
   readonly connector: readonly string[];
   readonly officer: readonly string[];
   readonly readerSigning: readonly string[];
+  readonly witness: readonly string[];
+  readonly quorum?: number;
   readonly json: boolean;
 }
 
@@ -178,9 +181,22 @@ function required(value: string | undefined, option: string): string {
   });
 }
 
+/** One that the archiver is to ask. */
+function addressed(value: string): NamedWitness & { readonly url: string } {
+  const { key, url } = witnessOf(value);
+  if (url !== null) return { key, url };
+  throw new Failure('config/missing-part', {
+    expected: WITNESS_FORM,
+    got: 'no address',
+    where: '--witness',
+    fix: 'say where it takes checkpoints: the archiver asks it there',
+  });
+}
+
 function runInit(directory: string, options: InitOptions): InitResult {
   if (options.evaluation) return initialiseEvaluation(directory, options.origin ?? EVALUATION_ORIGIN);
   const origin = required(options.origin, 'origin');
+  const witnesses = options.witness.map(addressed);
   const result = initialise(
     directory,
     origin,
@@ -193,10 +209,19 @@ function runInit(directory: string, options: InitOptions): InitResult {
       connectors: options.connector.map(named),
       officers: options.officer.map(named),
       readers: options.readerSigning.map(named),
+      witnesses,
+      quorum: options.quorum,
     },
     false,
   );
-  writeNew(result.config, configTemplate(origin), 0o644);
+  writeNew(
+    result.config,
+    configTemplate(
+      origin,
+      witnesses.map(({ key, url }) => ({ name: key.name, url })),
+    ),
+    0o644,
+  );
   return result;
 }
 
@@ -220,6 +245,13 @@ export function registerInit(program: Command): void {
       collect,
       [],
     )
+    .option(
+      `--witness <${WITNESS_FORM}>`,
+      'somebody else who cosigns the log: name and public key, or C2SP verifier key, and address; repeat for more',
+      collect,
+      [],
+    )
+    .option('--quorum <n>', 'how many witnesses auditors ask for; default: all', quorumOf)
     .option('--json', 'machine-readable result', false)
     .action((directory: string, options: InitOptions) => {
       const output = openOutput(options.json);
@@ -231,11 +263,16 @@ export function registerInit(program: Command): void {
 
 function describe(output: Output, result: InitResult): void {
   output.line(`${bold('trust file')}  ${result.trust}   give it to auditors by a way of its own`);
+  if (result.policy !== null)
+    output.line(`${bold('policy')}      ${result.policy}   who must have cosigned; goes with the trust file`);
   output.line(`${bold('manifest')}    ${result.manifest}   which keys count, signed by the root`);
   output.line(`${bold('config')}      ${result.config}   what this deployment does`);
   output.line('');
   output.line('Compare these fingerprints out of band:');
   for (const [role, fingerprint] of Object.entries(result.fingerprints))
     output.line(`  ${role.padEnd(12)} ${groups(fingerprint)}`);
-  if (result.evaluation) output.line('\nEvaluation: all keys were made on one machine. Every report will say so.');
+  if (result.evaluation) {
+    output.line('\nEvaluation: all keys were made on one machine. Every report will say so.');
+    output.line('Its witness runs in the process that it watches, to be looked at: it protects nobody from anything.');
+  }
 }

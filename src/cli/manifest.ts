@@ -16,8 +16,8 @@ import {
   type SignerRole,
 } from '../record/manifest.ts';
 import { toSeconds } from '../record/period.ts';
-import { recipientOf, signerOf } from './init.ts';
 import { writeNew } from './keygen.ts';
+import { recipientOf, signerOf } from './manifest-members.ts';
 import { openOutput } from './output.ts';
 import { readHeldKey } from './possession.ts';
 

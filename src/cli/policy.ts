@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { InvalidArgumentError, type Command } from 'commander';
-import { Failure } from '../base/failure.ts';
-import { readPublicKey } from '../base/secrets.ts';
 import { readTrust } from '../main/trusted.ts';
-import { cosignerKey, encodeCosignerKey } from '../record/cosignature.ts';
-import { parseSigningKeyText } from '../record/key.ts';
+import { encodeCosignerKey } from '../record/cosignature.ts';
 import { encodeVerifierKey } from '../record/note.ts';
 import { parsePolicy } from '../record/policy.ts';
 import type { Trust } from '../record/trust.ts';
-import { signerOf } from './init.ts';
 import { writeNew } from './keygen.ts';
+import { WITNESS_FORM, witnessOf, type NamedWitness } from './named-witness.ts';
 import { openOutput } from './output.ts';
 
 interface PolicyOptions {
@@ -27,44 +24,43 @@ export function registerPolicy(program: Command): void {
     .command('policy')
     .description('Write the C2SP policy that says which witnesses must have cosigned the log')
     .requiredOption('--trust <file>', 'trust.json of the log')
-    .option('--witness <name=file>', 'name and public key of a witness; repeat for more', collect, [])
+    .option(
+      `--witness <${WITNESS_FORM}>`,
+      'name and public key of a witness, or its C2SP verifier key; the address may be left out; repeat for more',
+      collect,
+      [],
+    )
     .option('--quorum <n>', 'how many of them must have cosigned; default: all', quorumOf)
     .requiredOption('--out <file>', 'where the policy goes')
     .option('--json', 'machine-readable result', false)
     .action((options: PolicyOptions) => {
       const output = openOutput(options.json);
-      const text = policyText(readTrust(options.trust), options.witness, options.quorum ?? options.witness.length);
+      const text = policyText(readTrust(options.trust), options.witness.map(witnessOf), options.quorum);
       writeNew(options.out, text, 0o644);
       output.result({ policy: options.out, witnesses: options.witness.length });
       output.line(`${options.out} written. Give it to auditors by a way of its own, with the trust file.`);
     });
 }
 
-function quorumOf(text: string): number {
+export function quorumOf(text: string): number {
   if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('expected a number of witnesses');
 }
 
 /** Throws `format/policy` if the quorum is more than there are. */
-export function policyText(trust: Trust, witnesses: readonly string[], quorum: number): string {
-  const parts = witnesses.map(witnessOf);
-  const names = parts.map(({ name }) => name).join(' ');
+export function policyText(
+  { origin, log }: Pick<Trust, 'origin' | 'log'>,
+  witnesses: readonly NamedWitness[],
+  quorum: number = witnesses.length,
+): string {
+  const names = witnesses.map(({ key }) => key.name).join(' ');
   const lines = [
-    `# Checkpoints of ${trust.origin} count when ${quorum} of ${parts.length} witnesses have cosigned them.`,
-    `log ${encodeVerifierKey(trust.log)}`,
-    ...parts.map(({ name, vkey }) => `witness ${name} ${vkey}`),
-    ...(parts.length === 0 ? ['quorum none'] : [`group witnesses ${quorum} ${names}`, 'quorum witnesses']),
+    `# Checkpoints of ${origin} count when ${quorum} of ${witnesses.length} witnesses have cosigned them.`,
+    `log ${encodeVerifierKey(log)}`,
+    ...witnesses.map(({ key, url }) => `witness ${key.name} ${encodeCosignerKey(key)}${url === null ? '' : ` ${url}`}`),
+    ...(witnesses.length === 0 ? ['quorum none'] : [`group witnesses ${quorum} ${names}`, 'quorum witnesses']),
   ];
   const text = `${lines.join('\n')}\n`;
   parsePolicy(text);
   return text;
-}
-
-function witnessOf(text: string): { name: string; vkey: string } {
-  const [name = '', file = '', ...rest] = text.split('=');
-  if (name === '' || file === '' || rest.length > 0) {
-    throw new Failure('config/missing-part', { expected: 'name=file.pub', got: 'another form', where: '--witness' });
-  }
-  const key = parseSigningKeyText(signerOf('witness', name, readPublicKey(file)).pub);
-  return { name, vkey: encodeCosignerKey(cosignerKey(name, key)) };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { assertSafeEnvironment } from '../base/environment.ts';
 import type { Events } from '../base/events.ts';
-import { runRole } from '../base/run.ts';
+import { runRole, type Running } from '../base/run.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import { WitnessBook } from '../witness/book.ts';
 import { WitnessServer } from '../witness/server.ts';
@@ -21,23 +21,34 @@ export interface WitnessOptions {
 /** The witness alone: no bucket, no Redis, no key but its own. */
 export async function witness(options: WitnessOptions, events: Events): Promise<void> {
   assertSafeEnvironment();
-  const key = readSigningKey(options.key);
-  const logs = options.trust.map((file) => readTrust(file).log);
-  await runRole('witness', events, async ({ fatal }, parts) => {
-    const book = parts.use(new WitnessBook(options.directory, fatal));
-    const server = new WitnessServer({
-      name: options.name,
-      key,
-      logs,
-      book,
-      clock: Date.now,
-      events: {
-        cosigned: (size) => events.cosigned(size),
-        refused: (status, reason) => events.cosigningRefused(status, reason),
-      },
-    });
-    parts.defer(() => server.close());
-    await server.listen(options.host, options.port);
+  await runRole('witness', events, async (running, parts) => {
+    await startWitness(options, { events, running, parts });
     events.started('witness', VERSION);
   });
+}
+
+export interface Surroundings {
+  readonly events: Events;
+  readonly running: Running;
+  readonly parts: AsyncDisposableStack;
+}
+
+/** Resolves with the port once it takes checkpoints; it does until `parts` are disposed of. */
+export async function startWitness(options: WitnessOptions, { events, running, parts }: Surroundings): Promise<number> {
+  const key = readSigningKey(options.key);
+  const logs = options.trust.map((file) => readTrust(file).log);
+  const book = parts.use(new WitnessBook(options.directory, running.fatal));
+  const server = new WitnessServer({
+    name: options.name,
+    key,
+    logs,
+    book,
+    clock: Date.now,
+    events: {
+      cosigned: (size) => events.cosigned(size),
+      refused: (status, reason) => events.cosigningRefused(status, reason),
+    },
+  });
+  parts.defer(() => server.close());
+  return server.listen(options.host, options.port);
 }

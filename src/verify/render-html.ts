@@ -66,7 +66,7 @@ const LIMITS = `<ul>
 <li>That the log is not shown differently to somebody else: that is for witnesses, and for the checkpoint that you keep from visit to visit.</li>
 </ul>`;
 
-function witnessesOf({ witnesses: { size, at, by, quorum } }: Report): string {
+function witnessesOf({ witnesses: { size, at, by, of, quorum } }: Report): string {
   if (size === 0) return quorum === 'missing' ? 'none that the policy asks for' : 'none';
   const words = {
     met: 'as the policy asks',
@@ -74,7 +74,7 @@ function witnessesOf({ witnesses: { size, at, by, quorum } }: Report): string {
     missing: '',
     'no policy': 'no policy given',
   };
-  return `${size} leaves cosigned by ${by.join(', ')} on ${at}; ${words[quorum]}`;
+  return `${size} leaves cosigned by ${by.length} of ${of} (${by.join(', ')}) on ${at}; ${words[quorum]}`;
 }
 
 function facts(report: Report, { url, at, version }: Occasion): string {
@@ -109,7 +109,10 @@ function facts(report: Report, { url, at, version }: Occasion): string {
     ['Tiles', report.tiles.size === 0 ? 'none' : `of ${report.tiles.size} leaves, ${report.tiles.compared} compared`],
   ];
   if (report.evaluation)
-    rows.push(['Evaluation', 'One machine made all keys, so this proves nothing about who holds them.']);
+    rows.push([
+      'Evaluation',
+      'One machine made all keys, so this proves nothing about who holds them, or who watched.',
+    ]);
   return `<table class="facts">${rows.map(([name, value]) => `<tr><th>${name}</th><td>${escaped(value)}</td></tr>`).join('')}</table>`;
 }
 
@@ -181,9 +184,6 @@ function manifestOf({ n, since, evaluation, recipients, signers }: ManifestRepor
 ${tableOf(['Role', 'Name', 'Key id'], rows)}`;
 }
 
-function section(title: string, body: string): string {
-  return `<section><h2>${title}</h2>\n${body}\n</section>`;
-}
 function ceremoniesOf(ceremonies: Report['ceremonies']): string {
   if (ceremonies.length === 0) return '<p>The log tells of no ceremony with the shares of a decryption key.</p>';
   const rows = ceremonies.map(({ act, at, key, need, of, outcome, leaf }) =>
@@ -199,6 +199,9 @@ function ceremoniesOf(ceremonies: Report['ceremonies']): string {
   return tableOf(['Ceremony', 'Announced', 'Key', 'Shares', 'Outcome', 'Leaf'], rows);
 }
 
+function section(title: string, body: string): string {
+  return `<section><h2>${title}</h2>\n${body}\n</section>`;
+}
 
 function tableOf(header: readonly string[], rows: readonly string[]): string {
   return `<table><thead>${row(header, 'th')}</thead><tbody>${rows.join('')}</tbody></table>`;

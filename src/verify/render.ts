@@ -54,24 +54,24 @@ function facts(report: Report): string[] {
   const { ceremonies } = report;
   if (ceremonies.length > 0) lines.push(`escrow     ${shownCeremonies(ceremonies)}`);
   if (report.evaluation) {
-    lines.push('keys       evaluation: one machine made all keys, so this proves nothing about who holds them');
+    lines.push(
+      'keys       evaluation: one machine made all keys, so this proves nothing about who holds them, or who watched',
+    );
   }
   return lines;
 }
 
-function shownWitnesses({ witnesses: { size, at, by, quorum } }: Report): string | null {
+function shownWitnesses({ witnesses: { size, at, by, of, quorum } }: Report): string | null {
   const words = {
     met: ', as the policy asks',
     none: '; the policy asks for none',
     missing: '',
     'no policy': '; no policy given',
   };
-  if (size > 0) return `${size} leaves cosigned by ${by.join(', ')}, ${at}${words[quorum]}`;
+  if (size > 0) return `${size} leaves cosigned by ${by.length} of ${of} (${by.join(', ')}), ${at}${words[quorum]}`;
   return quorum === 'missing' ? 'none that the policy asks for' : null;
 }
 
-function shownCode({ code, meaning, count, first }: FoundCode): string[] {
-  const places = first.slice(0, MOST_PLACES).map((finding) => `  ${shownPlace(finding)}`);
 function shownCeremonies(ceremonies: Report['ceremonies']): string {
   const open = ceremonies.filter(({ outcome }) => outcome === null).length;
   const drill = ceremonies.findLast(({ act, outcome }) => act === 'drill' && outcome?.state === 'done');
@@ -83,6 +83,8 @@ function shownCeremonies(ceremonies: Report['ceremonies']): string {
   ].join('; ');
 }
 
+function shownCode({ code, meaning, count, first }: FoundCode): string[] {
+  const places = first.slice(0, MOST_PLACES).map((finding) => `  ${shownPlace(finding)}`);
   const rest = count - places.length;
   return [
     `${code}  ${meaning}${count > 1 ? ` (${count})` : ''}`,

@@ -29,11 +29,13 @@ export interface WitnessReport {
   /** When it was cosigned last, by the witnesses' clocks; empty if it was not. */
   readonly at: string;
   readonly by: readonly string[];
+  /** How many could have: these, those of the policy, and those of the newest manifest. */
+  readonly of: number;
   /** `met`: the policy's quorum cosigned that size. `none`: the policy asks for none. */
   readonly quorum: 'met' | 'missing' | 'none' | 'no policy';
 }
 
-export const NO_WITNESSES: WitnessReport = { size: 0, at: '', by: [], quorum: 'no policy' };
+export const NO_WITNESSES: WitnessReport = { size: 0, at: '', by: [], of: 0, quorum: 'no policy' };
 
 /** What was cosigned longer ago than this, while the log went on, no longer counts as watched. */
 const MOST_UNWATCHED_MS = 86_400_000;
@@ -85,7 +87,9 @@ export function judgeWitnesses(notes: readonly CosignedNote[], judging: Judging)
   judgeQuorum(newest?.[0] ?? null, judging, known.length);
   const [size, found] = newest ?? [0, { keys: new Set<NoteKey>(), seconds: 0 }];
   const by = [...found.keys].map(({ name }) => name).toSorted();
-  return { size, at: found.seconds === 0 ? '' : toSeconds(found.seconds * 1000), by, quorum: quorumWord(policy, size) };
+  const at = found.seconds === 0 ? '' : toSeconds(found.seconds * 1000);
+  const able = new Set([...found.keys, ...knownWitnesses(policy, manifests.slice(-1))].map(({ key }) => key.id));
+  return { size, at, by, of: able.size, quorum: quorumWord(policy, size) };
 }
 
 function quorumWord(policy: Policy | null, size: number): WitnessReport['quorum'] {

@@ -200,8 +200,10 @@ const indent = (text: string): string => text.replaceAll(/^/gm, '    ');
 async function verify(place: Place, archive: string, expected: number): Promise<void> {
   const trust = join(place.directory, 'trust.json');
   const page = `${archive}-report.html`;
-  say(dim(`    holdfast verify ${pathToFileURL(archive).href} --trust ${trust} --report ${page}`));
-  const { code, output } = await holdfast('verify', pathToFileURL(archive).href, '--trust', trust, '--report', page);
+  const policy = join(place.directory, 'policy.txt');
+  const args = ['verify', pathToFileURL(archive).href, '--trust', trust, '--policy', policy, '--report', page];
+  say(dim(`    holdfast ${args.join(' ')}`));
+  const { code, output } = await holdfast(...args);
   say(indent(output.trim()));
   say(`    exit code ${bold(String(code))}`);
   if (code !== expected) throw new Error(`verify ended with ${code}, expected ${expected}`);
@@ -241,6 +243,7 @@ async function main(): Promise<void> {
   await holdfastUp.stop();
   heading('Anyone with the trust file can check the archive; no decryption key is needed');
   await verify(place, place.archive, 0);
+  say('    The witness ran in the process that it watched. A real one is somebody else’s: deploy/README.md, step 9.');
   heading('Whoever holds the reader’s key sees what was said, deleted and edited, and finds it');
   await readConversations(place);
   heading('What was found leaves the archive: RSMF for a review platform, a PDF with Bates numbers for everybody else');
@@ -250,7 +253,7 @@ async function main(): Promise<void> {
   heading('What to try next');
   say(
     indent(`ls -R ${place.archive}/log                     # segments are text: read one
-npx holdfast verify file://${place.archive} --trust ${place.directory}/trust.json --json
+npx holdfast verify file://${place.archive} --trust ${place.directory}/trust.json --policy ${place.directory}/policy.txt --json
 npx holdfast show --config ${place.config}      # all conversations
 npx holdfast search 'from:"Jonas Berg" edited:yes' --config ${place.config}
 npx holdfast export --conversation '${NIGHT_SHIFT.subject}' --zone America/New_York --out ${place.directory}/night --config ${place.config}

@@ -2,6 +2,12 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/base/config.ts';
+import { readTrusted } from '../../src/main/trusted.ts';
+import { cosignerKey, encodeCosignerKey } from '../../src/record/cosignature.ts';
+import { parseSigningKey } from '../../src/record/key.ts';
+import { signersOf } from '../../src/record/manifest.ts';
+import { hasQuorum, parsePolicy } from '../../src/record/policy.ts';
 import { Guard } from '../services/guard.ts';
 import { sharedCeremony, type Ceremony } from '../support/e2e-ceremony.ts';
 import { runHoldfast, type Finished } from '../support/e2e-process.ts';
@@ -119,6 +125,58 @@ describe('init', () => {
     const twice = await run('init', dir, ...keys);
     expect([twice.code, codeIn(twice)]).toEqual([2, 'format/manifest']);
     expect(existsSync(join(dir, 'trust.json'))).toBe(false);
+  });
+});
+
+describe('init with witnesses', () => {
+  const pub = (file: string): string => join(guard.dir, 'watched', `${file}.pub`);
+  const init = async (name: string, ...more: string[]): Promise<{ done: Finished; dir: string }> => {
+    const { holder } = ceremony;
+    const dir = join(guard.dir, name);
+    const keys = ['reader', 'escrow', 'log', 'archiver'].flatMap((role) => [`--${role}`, pub(role)]);
+    const root = ['--origin', 'agency.example/log', '--root-key', join(holder('records'), 'root.key')];
+    return { dir, done: await run('init', dir, ...root, ...keys, ...more) };
+  };
+
+  beforeAll(async () => {
+    const roles = ['reader', 'escrow', 'log', 'archiver', 'witness'];
+    const made = roles.map((role) => run('keygen', role, '--out', join(guard.dir, 'watched')));
+    for (const one of await Promise.all(made)) expect(one).toMatchObject({ code: 0 });
+  }, 60_000);
+
+  it('names them in manifest, policy and config at once, and takes a C2SP verifier key as well', async () => {
+    const vkey = encodeCosignerKey(cosignerKey('gao.example', parseSigningKey(Buffer.alloc(32, 3))));
+    const own = `ig.example=${pub('witness')}@https://ig.example:8443/holdfast`;
+    const { dir, done } = await init(
+      'two',
+      '--witness',
+      own,
+      '--witness',
+      `${vkey}@http://gao.example`,
+      '--quorum',
+      '1',
+    );
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    expect(done.stdout).toContain(join(dir, 'policy.txt'));
+    const config = loadConfig(join(dir, 'holdfast.yaml'));
+    expect(config.witnesses).toEqual([
+      { name: 'ig.example', url: 'https://ig.example:8443/holdfast' },
+      { name: 'gao.example', url: 'http://gao.example' },
+    ]);
+    const policy = parsePolicy(readFileSync(join(dir, 'policy.txt')));
+    const { manifest } = readTrusted(config);
+    expect(policy.witnesses.map(({ key: { id } }) => id)).toEqual([...signersOf(manifest, 'witness').keys()]);
+    expect([...policy.urls.values()]).toEqual(config.witnesses.map(({ url }) => url));
+    expect([hasQuorum(policy, []), hasQuorum(policy, policy.witnesses.slice(1))]).toEqual([false, true]);
+  });
+
+  it('wants to know where they are, and no quorum that cannot be', async () => {
+    const nowhere = await init('nowhere', '--witness', `ig.example=${pub('witness')}`);
+    expect([nowhere.done.code, codeIn(nowhere.done)]).toEqual([2, 'config/missing-part']);
+    const own = `ig.example=${pub('witness')}@http://ig.example`;
+    const many = await init('many', '--witness', own, '--quorum', '2');
+    expect([many.done.code, codeIn(many.done)]).toEqual([2, 'format/policy']);
+    expect(existsSync(join(many.dir, 'trust.json'))).toBe(false);
   });
 });
 

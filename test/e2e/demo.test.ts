@@ -40,6 +40,12 @@ describe('the demo', () => {
     expect(first.stdout).toMatch(/verify\/(?:pack|bytes)[a-z-]*/);
     const pages = [...first.stdout.matchAll(/--report (\S+)/g)].map(([, file = '']) => readFileSync(file, 'utf8'));
     expect(pages.map((page) => /class="verdict (\w+)"/.exec(page)?.[1])).toEqual(['verified', 'findings']);
+    expect(first.stdout).toMatch(
+      /^ +witnesses +\d+ leaves cosigned by 1 of 1 \(evaluation-witness\), .*, as the policy asks$/m,
+    );
+    expect(first.stdout).not.toContain('verify/quorum-behind');
+    expect(pages[0]).toMatch(/cosigned by 1 of 1 \(evaluation-witness\)/);
+    expect(pages[0]).toContain('or who watched');
     expect(first.stdout).toMatch(/\/export\/messages\.pdf$/m);
     expect(first.stdout.match(/\/export\/rsmf\/\S+\.rsmf$/gm)?.length).toBeGreaterThan(2);
     expect(first.stdout).toContain('npx holdfast up --config');

@@ -64,10 +64,11 @@ describe('what witnesses cosigned', () => {
       size: report.size,
       at: '2026-11-22T15:00:00Z',
       by: ['one.example', 'two.example'],
+      of: 3,
       quorum: 'met',
     });
     expect(renderText(report)).toContain(
-      `witnesses  ${report.size} leaves cosigned by one.example, two.example, 2026-11-22T15:00:00Z, as the policy asks`,
+      `witnesses  ${report.size} leaves cosigned by 2 of 3 (one.example, two.example), 2026-11-22T15:00:00Z, as the policy asks`,
     );
   });
 
