@@ -6,12 +6,16 @@ import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { ExportDesk } from '../export/desk/export-desk.ts';
 import { ArchiveFiles } from '../export/files/archive-files.ts';
+import { HoldDesk } from '../matters/hold-desk.ts';
+import type { KeyId, SigningKey } from '../record/key.ts';
+import { signersOf } from '../record/manifest.ts';
 import { QueryThreads } from '../search/query-threads.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
 import { OneUser, openToken } from '../web/one-user.ts';
 import { ROUTES } from '../web/routes/all.ts';
 import { WebServer } from '../web/server.ts';
 import { exportThread } from './export-thread.ts';
+import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
 
 const MOST_THREADS = 4;
@@ -49,6 +53,7 @@ export async function serveWeb(
       index,
       files: new ArchiveFiles(reader, config.origin),
       exports,
+      holds: holdDesk(config, need(config.reader, 'reader', 'holding').spool),
       version: VERSION,
       audit,
       authenticator: new OneUser(token, systemUser()),
@@ -59,6 +64,11 @@ export async function serveWeb(
   );
   const taken = await server.listen(host, port);
   return { address: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`, tokenFile };
+}
+
+function holdDesk(config: Config, spool: string): HoldDesk {
+  const officers = (): ReadonlyMap<KeyId, SigningKey> => signersOf(readTrusted(config).manifest, 'officer');
+  return new HoldDesk({ spool, origin: config.origin, officers, clock: Date.now });
 }
 
 function systemUser(): string {

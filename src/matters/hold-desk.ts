@@ -9,7 +9,7 @@ import { fromSeconds } from '../record/period.ts';
 import type { HoldInLog, KeptObjects } from '../search/acts-db.ts';
 import { ApprovalFolder, approvalId } from './approval-folder.ts';
 import { ApprovedBox } from './approved-box.ts';
-import type { Approval } from './hold-entry.ts';
+import { holdEntries, type Approval } from './hold-entry.ts';
 import { extensionOf, placeHold, releaseOf, type PlacedHold } from './holds.ts';
 
 /** The archiver takes what officers approved for this long. */
@@ -54,6 +54,12 @@ export class HoldDesk {
 
   place(kept: KeptObjects, asked: { matter: string; scope: HoldScope; reference: string }): PlacedHold {
     return placeHold(kept, { origin: this.#parts.origin, nowMs: this.#parts.clock(), ...asked });
+  }
+
+  /** A hold that was asked for and that the log does not have: as {@link place} would have proposed it. */
+  again(hold: string, kept: KeptObjects, reference: string): readonly Approval[] {
+    const { origin, clock } = this.#parts;
+    return holdEntries({ origin, hold, reference, state: 'placed', nowMs: clock() }, kept);
   }
 
   /** What is to be added to a hold; empty if nothing is. */

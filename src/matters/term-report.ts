@@ -26,15 +26,20 @@ export interface TermCounter {
   families(query: QueryNode | null): Promise<number>;
 }
 
-/** Counts for each term, over all and for each custodian, exactly. Throws what a query throws. */
+/**
+ * Counts for each term, over all and for each custodian, exactly. `wanted`: names of those to count; what is unique is so among all.
+ * Throws what a query throws.
+ */
 export async function termReport(
   counter: TermCounter,
   terms: readonly Term[],
   custodians: readonly string[],
+  wanted: readonly string[] | null = null,
 ): Promise<TermCount[]> {
   const parsed = terms.map(({ name, query }) => ({ name, query: parseQuery(query) }));
   const counts: TermCount[] = [];
   for (const term of parsed) {
+    if (wanted !== null && !wanted.includes(term.name)) continue;
     for (const custodian of [null, ...custodians]) {
       const others = parsed.filter((one) => one !== term).map(({ query }) => query);
       const hits = await counter.count(narrowed(term.query, custodian, []));

@@ -27,6 +27,8 @@ const STATUS: Partial<Record<FailureCode, number>> = {
   'export/not-found': 404,
   'export/option': 400,
   'export/zip-too-large': 409,
+  'matters/approval': 400,
+  'matters/directory': 400,
   'matters/not-found': 404,
   'matters/target': 400,
   'search/archive-unread': 503,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Deed } from '../access/act.ts';
 import type { ExportDesk } from '../export/desk/export-desk.ts';
 import type { ArchiveFiles } from '../export/files/archive-files.ts';
+import type { HoldDesk } from '../matters/hold-desk.ts';
 import type { QueryThreads } from '../search/query-threads.ts';
 import type { Identity } from './authenticator.ts';
 import type { Permission } from './permission.ts';
@@ -13,6 +14,7 @@ export interface RouteParts {
   readonly index: QueryThreads;
   readonly files: ArchiveFiles;
   readonly exports: ExportDesk;
+  readonly holds: HoldDesk;
   /** The OpenAPI document of all routes. */
   readonly document: unknown;
   readonly version: string;
@@ -50,6 +52,8 @@ interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
   readonly path: string;
   readonly permission: Permission;
   readonly summary: string;
+  /** Longest body that is taken; 64 KiB if left out. */
+  readonly mostBytes?: number;
   readonly forms: Forms<P, Q, B, R>;
   readonly answer: (
     asked: { readonly params: z.output<P>; readonly query: z.output<Q>; readonly body: z.output<B> } & Asking,
@@ -63,6 +67,7 @@ export interface Route {
   readonly path: string;
   readonly permission: Permission;
   readonly summary: string;
+  readonly mostBytes?: number;
   readonly forms: Forms<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;
   readonly answer: (raw: RawRequest, asking: Asking, parts: RouteParts) => Promise<Answer<unknown>>;
 }

@@ -48,8 +48,8 @@ export class WebServer implements AsyncDisposable {
 
   constructor(parts: WebServerParts) {
     this.#parts = parts;
-    const { index, files, exports, version, routes } = parts;
-    this.#routeParts = { index, files, exports, version, document: documentOf(routes, version) };
+    const { index, files, exports, holds, version, routes } = parts;
+    this.#routeParts = { index, files, exports, holds, version, document: documentOf(routes, version) };
     this.#denials = new Denials(parts.audit, parts.clock);
     this.#server = Fastify({
       bodyLimit: MAX_BODY_BYTES,
@@ -77,9 +77,10 @@ export class WebServer implements AsyncDisposable {
 
   /** Adds a way in. Throws for a route without a permission that exists. */
   register(one: Route): void {
-    const { method, path, permission } = one;
+    const { method, path, permission, mostBytes = MAX_BODY_BYTES } = one;
     this.#server.route({
       method,
+      bodyLimit: mostBytes,
       url: PREFIX + path,
       config: { permission },
       handler: (request, reply) => this.#answer(one, request, reply),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Deed } from '../../src/access/act.ts';
 import { SpooledAudit, type SpooledAuditOptions } from '../../src/access/spooled-audit.ts';
+import type { Waiting } from '../../src/matters/approved-box.ts';
 import type { InProcessLink } from '../../src/queue/in-process.ts';
 import { openManifest } from '../../src/record/manifest.ts';
 import { LONG_CLASS, MANIFEST, TRUST } from '../support/archive-fixture.ts';
@@ -27,12 +28,13 @@ export interface AuditKit {
   readonly heard?: Heard;
   readonly user?: string;
   readonly clock?: () => number;
+  readonly approved?: () => readonly Waiting[];
 }
 
 /** A reader's audit over a real spool in `directory`; with a link it ships. */
 export function auditIn(
   directory: string,
-  { link, heard = new Heard(), user = 'ines', clock = Date.now }: AuditKit = {},
+  { link, heard = new Heard(), user = 'ines', clock = Date.now, approved }: AuditKit = {},
 ): SpooledAudit {
   return new SpooledAudit({
     directory: join(directory, 'reader-spool'),
@@ -47,6 +49,7 @@ export function auditIn(
     ships: link !== undefined,
     actor: { reader: 'reader', user, session: 'a'.repeat(32), via: 'command' },
     events: heard.events,
+    ...(approved === undefined ? {} : { approved }),
   });
 }
 

@@ -173,10 +173,7 @@ describe('a matter', () => {
   it('counts what each search finds: in all, by itself, and in how many conversations; by custodian', async () => {
     const { log } = talk();
     await read(log);
-    const counter: TermCounter = {
-      count: (query) => db.count(query),
-      families: async (query) => db.acts.families(query),
-    };
+    const counter: TermCounter = { count: (one) => db.count(one), families: async (one) => db.acts.families(one) };
     const terms = [
       { name: 'seals', query: 'seal' },
       { name: '=alpha', query: 'alpha' },

@@ -7,8 +7,10 @@ import type { Actor, Deed } from '../../src/access/act.ts';
 import type { SpooledAudit } from '../../src/access/spooled-audit.ts';
 import type { Audit } from '../../src/access/audit.ts';
 import { ExportDesk } from '../../src/export/desk/export-desk.ts';
+import { HoldDesk } from '../../src/matters/hold-desk.ts';
 import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
 import { exportThread } from '../../src/main/export-thread.ts';
+import { openManifest, signersOf } from '../../src/record/manifest.ts';
 import { QueryThreads } from '../../src/search/query-threads.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import type { Authenticator, Identity } from '../../src/web/authenticator.ts';
@@ -22,7 +24,8 @@ import { auditIn, type AuditKit } from '../access/kit.ts';
 import { attachment, deliverFile, indexed } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message, refTo } from '../search/kit.ts';
-import { ORIGIN } from '../vectors/keys.ts';
+import { MANIFEST } from '../support/archive-fixture.ts';
+import { ORIGIN, ROOT } from '../vectors/keys.ts';
 
 export const TOKEN = 'T'.repeat(43);
 export const PNG = Buffer.from(
@@ -98,7 +101,7 @@ export class WebOffice implements AsyncDisposable {
     directory: string,
     archive: string,
     parts: Partial<WebServerParts> = {},
-    kit: AuditKit & { readonly exports?: string } = {},
+    kit: AuditKit & { readonly exports?: string; readonly holds?: HoldDesk } = {},
   ): Promise<WebOffice> {
     const office = new WebOffice(directory, archive);
     const folder = kit.exports ?? office.exports;
@@ -122,6 +125,7 @@ export class WebOffice implements AsyncDisposable {
         index,
         files: new ArchiveFiles(await openDirReader(archive), ORIGIN),
         exports,
+        holds: kit.holds ?? desk(join(directory, 'desk'), Date.now),
         version: '0.0.0-test',
         audit,
         authenticator: new OneUser(TOKEN, 'ines'),
@@ -172,6 +176,16 @@ export class WebOffice implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.disposeAsync();
   }
+}
+
+/** Holds on this log, approved by the officers of the test's manifest. */
+export function desk(spool: string, clock: () => number): HoldDesk {
+  return new HoldDesk({
+    spool,
+    origin: ORIGIN,
+    officers: () => signersOf(openManifest(MANIFEST, ROOT.key, ORIGIN), 'officer'),
+    clock,
+  });
 }
 
 export interface SearchAnswer {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { z } from 'zod';
 import { Failure } from '../../base/failure.ts';
-import type { LinePage } from '../../search/index-db.ts';
+import type { Conversation, LinePage } from '../../search/index-db.ts';
 import { LocalTime } from '../../search/local-time.ts';
 import {
   conversationForm,
@@ -20,6 +20,9 @@ import { empty } from './status.ts';
 
 const MOST_CONVERSATIONS = 1000;
 const USUAL_CONVERSATIONS = 200;
+const MOST_FOUND = 200;
+/** A place in the list of conversations. */
+const PLACE = /^(\d{1,15})\.(\d{1,15})$/;
 const MOST_LINES = 200;
 const USUAL_LINES = 50;
 
@@ -31,28 +34,71 @@ export const conversationsRoute = route({
   forms: {
     query: z.strictObject({
       limit: pageSize(MOST_CONVERSATIONS, USUAL_CONVERSATIONS),
-      after: mark.meta({ description: '`next` of the page before: how many to pass over.' }),
+      after: z.string().regex(PLACE).optional().meta({
+        description:
+          '`next` of the page before. A conversation that gets a new line meanwhile is on the first page again.',
+      }),
     }),
     answer: z.strictObject({
       total: z.int(),
       conversations: z.array(conversationForm),
-      next: z.int().nullable(),
+      next: z.string().nullable(),
       index: indexForm,
     }),
   },
-  answer: async ({ query: { limit, after = 0 }, signal }, { index }) => {
+  answer: async ({ query: { limit, after }, signal }, { index }) => {
     const state = await index.ask('state', [], signal);
     if (state === null) throw empty();
     const all = await index.ask('conversations', [], signal);
-    const page = all.slice(after, after + limit);
+    const behind = after === undefined ? all : all.filter((one) => isBehind(one, after));
+    const page = behind.slice(0, limit);
+    const last = page.at(-1);
     return {
       deeds: [{ act: 'view', leaf: null, lines: page.length }],
       body: {
         total: all.length,
         conversations: page.map(toldConversation),
-        next: after + page.length < all.length ? after + page.length : null,
+        next: last === undefined || page.length === behind.length ? null : placeOf(last),
         index: toldIndex(state),
       },
+    };
+  },
+});
+
+/** In the order of the list: by newest line, then by number. */
+function placeOf({ lastMs, id }: Conversation): string {
+  return `${Math.max(0, lastMs ?? 0)}.${id}`;
+}
+
+function isBehind(one: Conversation, place: string): boolean {
+  const [, lastMs = '', id = ''] = PLACE.exec(place) ?? [];
+  const own = Math.max(0, one.lastMs ?? 0);
+  return own < Number(lastMs) || (own === Number(lastMs) && one.id > Number(id));
+}
+
+/** By body, as searches are: what it is called may be a name. */
+export const findConversationsRoute = route({
+  method: 'POST',
+  path: '/conversations/find',
+  permission: 'view',
+  summary: 'Conversations that a title, a name or number of the other side, an identifier or `#number` means',
+  forms: {
+    body: z.strictObject({ called: z.string().min(1).max(400) }),
+    answer: z.strictObject({
+      total: z.int(),
+      conversations: z.array(conversationForm).max(MOST_FOUND),
+      index: indexForm,
+    }),
+  },
+  answer: async ({ body, signal }, { index }) => {
+    const state = await index.ask('state', [], signal);
+    if (state === null) throw empty();
+    const ids = new Set(await index.ask('conversationsCalled', [body.called], signal));
+    const found = (await index.ask('conversations', [], signal)).filter(({ id }) => ids.has(id));
+    const conversations = found.slice(0, MOST_FOUND).map(toldConversation);
+    return {
+      deeds: [{ act: 'view', leaf: null, lines: conversations.length }],
+      body: { total: found.length, conversations, index: toldIndex(state) },
     };
   },
 });

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { TAG, targetForm, type Target } from '../../access/act.ts';
+import { targetForm } from '../../access/act.ts';
 import { Failure } from '../../base/failure.ts';
+import { sha256Hex } from '../../record/hash.ts';
 import type { Matter } from '../../search/acts-db.ts';
 import type { QueryThreads } from '../../search/query-threads.ts';
+import { pageSize } from '../forms.ts';
 import { route } from '../route.ts';
 
 /*
- * Matters are folded from what readers decided, and each decision is a record of the log. So what is decided here is durable when it is
- * answered, and is seen in the answers of others once the log holds it and the index has read it.
+ * Matters are folded from what readers decided, and each decision is a record of the log. So what is decided is durable when it is
+ * answered (decisions.ts), and is seen in the answers of others once the log holds it and the index has read it.
  */
 
 const MOST_LISTED = 1000;
-const hex128 = z.string().regex(/^[0-9a-f]{32}$/);
+const USUAL_LISTED = 200;
+const MARK = /^(\d{1,15})\.([0-9a-f]{16})$/;
+export const hex128 = z.string().regex(/^[0-9a-f]{32}$/);
 const at = z.iso.datetime();
 const made = { at, user: z.string() };
 
@@ -25,14 +28,18 @@ const matterForm = z
     custodians: z.array(z.string()),
     searches: z.array(z.strictObject({ name: z.string(), query: z.string() })),
     tags: z.int().meta({ description: 'How many stand.' }),
+    tagged: z.record(z.string(), z.int()).meta({ description: 'How many of each tag.' }),
     notes: z.int(),
     holds: z.int(),
   })
   .meta({ id: 'Matter' });
+const tagForm = z.strictObject({ tag: z.string(), target: targetForm, ...made });
+const noteForm = z.strictObject({ text: z.string(), target: targetForm.nullable(), ...made });
 
-const inParams = z.strictObject({ matter: hex128 });
-const decided = z.strictObject({ matter: hex128 }).meta({
-  description: 'It is recorded. It is part of other answers once the log holds it and the index has read it.',
+export const inMatter = z.strictObject({ matter: hex128 });
+const listing = z.strictObject({
+  limit: pageSize(MOST_LISTED, USUAL_LISTED),
+  after: z.string().regex(MARK).optional().meta({ description: '`next` of the page before.' }),
 });
 
 export const mattersRoute = route({
@@ -54,78 +61,86 @@ export const matterRoute = route({
   method: 'GET',
   path: '/matters/:matter',
   permission: 'matters',
-  summary: 'One matter: its newest tags and notes, its holds',
+  summary: 'One matter, and what its holds are on',
   forms: {
-    params: inParams,
+    params: inMatter,
     answer: z.strictObject({
       matter: matterForm,
-      tags: z.array(z.strictObject({ tag: z.string(), target: targetForm, ...made })).max(MOST_LISTED),
-      notes: z.array(z.strictObject({ text: z.string(), target: targetForm.nullable(), ...made })).max(MOST_LISTED),
       holds: z.array(z.strictObject({ hold: z.string(), scope: z.looseObject({ by: z.string() }), ...made })),
     }),
   },
   answer: async ({ params, signal }, { index }) => {
     const found = await matterOf(index, params.matter, signal);
-    const tags = found.tags.slice(-MOST_LISTED).map(({ tag, target, ...rest }) => ({ tag, target, ...toldMade(rest) }));
-    const notes = found.notes
-      .slice(-MOST_LISTED)
-      .map(({ text, target, ...rest }) => ({ text, target, ...toldMade(rest) }));
     const holds = found.holds.map(({ hold, scope, ...rest }) => ({ hold, scope: { ...scope }, ...toldMade(rest) }));
-    const items = tags.length + notes.length + holds.length;
     return {
-      deeds: [{ act: 'report', what: 'matter', matter: params.matter, items }],
-      body: { matter: toldMatter(found), tags, notes, holds },
+      deeds: [{ act: 'report', what: 'matter', matter: params.matter, items: holds.length }],
+      body: { matter: toldMatter(found), holds },
     };
   },
 });
 
-export const beginMatterRoute = route({
-  method: 'POST',
-  path: '/matters',
-  permission: 'decide',
-  summary: 'Begin a matter',
-  forms: { body: z.strictObject({ name: z.string().trim().min(1).max(400) }), answer: decided },
-  answer: async ({ body }) => {
-    const matter = randomBytes(16).toString('hex');
-    return { deeds: [{ act: 'matter', matter, name: body.name, state: 'open' }], body: { matter } };
-  },
-});
-
-export const tagRoute = route({
-  method: 'POST',
+export const tagsRoute = route({
+  method: 'GET',
   path: '/matters/:matter/tags',
-  permission: 'decide',
-  summary: 'Put a tag on a message, a range or a conversation, or take it off',
+  permission: 'matters',
+  summary: 'Tags that stand in a matter, the newest first',
   forms: {
-    params: inParams,
-    body: z.strictObject({ tag: z.string().regex(TAG), on: z.boolean().default(true), target: targetForm }),
-    answer: decided,
+    params: inMatter,
+    query: listing,
+    answer: z.strictObject({ tags: z.array(tagForm), next: z.string().nullable() }),
   },
-  answer: async ({ params: { matter }, body: { tag, on, target }, signal }, { index }) => {
-    await matterOf(index, matter, signal);
-    await assertLines(index, target, signal);
-    return { deeds: [{ act: 'tag', matter, tag, on, target }], body: { matter } };
+  answer: async ({ params, query, signal }, { index }) => {
+    const { tags: all } = await matterOf(index, params.matter, signal);
+    const { page, next } = pageOf(all, query, ({ tag, target }) => `${tag} ${JSON.stringify(target)}`);
+    const tags = page.map(({ tag, target, ...rest }) => ({ tag, target, ...toldMade(rest) }));
+    return {
+      deeds: [{ act: 'report', what: 'tags', matter: params.matter, items: tags.length }],
+      body: { tags, next },
+    };
   },
 });
 
-export const noteRoute = route({
-  method: 'POST',
+export const notesRoute = route({
+  method: 'GET',
   path: '/matters/:matter/notes',
-  permission: 'decide',
-  summary: 'Add a note to a matter, or to a message, a range or a conversation in it',
+  permission: 'matters',
+  summary: 'Notes in a matter, the newest first',
   forms: {
-    params: inParams,
-    body: z.strictObject({ text: z.string().trim().min(1).max(8000), target: targetForm.nullable().default(null) }),
-    answer: decided,
+    params: inMatter,
+    query: listing,
+    answer: z.strictObject({ notes: z.array(noteForm), next: z.string().nullable() }),
   },
-  answer: async ({ params: { matter }, body: { text, target }, signal }, { index }) => {
-    await matterOf(index, matter, signal);
-    if (target !== null) await assertLines(index, target, signal);
-    return { deeds: [{ act: 'note', matter, text, target }], body: { matter } };
+  answer: async ({ params, query, signal }, { index }) => {
+    const { notes: all } = await matterOf(index, params.matter, signal);
+    const { page, next } = pageOf(all, query, ({ text, target }) => `${JSON.stringify(target)} ${text}`);
+    const notes = page.map(({ text, target, ...rest }) => ({ text, target, ...toldMade(rest) }));
+    return {
+      deeds: [{ act: 'report', what: 'notes', matter: params.matter, items: notes.length }],
+      body: { notes, next },
+    };
   },
 });
 
-async function matterOf(index: QueryThreads, id: string, signal: AbortSignal): Promise<Matter> {
+/** The newest first. A mark names a moment and a thing and no place, so that what is added or taken back meanwhile shifts nothing. */
+function pageOf<Item extends { readonly atMs: number }>(
+  all: readonly Item[],
+  { limit, after }: { readonly limit: number; readonly after?: string | undefined },
+  named: (item: Item) => string,
+): { page: Item[]; next: string | null } {
+  const [, afterMs = '', afterKey = ''] = after === undefined ? [] : (MARK.exec(after) ?? []);
+  const keyed = all.map((item) => ({ item, key: sha256Hex(named(item)).slice(0, 16) }));
+  const sorted = keyed.toSorted((a, b) => b.item.atMs - a.item.atMs || (a.key < b.key ? -1 : 1));
+  const behind = sorted.filter(
+    ({ item: { atMs }, key }) =>
+      after === undefined || atMs < Number(afterMs) || (atMs === Number(afterMs) && key > afterKey),
+  );
+  const page = behind.slice(0, limit);
+  const last = page.at(-1);
+  const next = last === undefined || page.length === behind.length ? null : `${last.item.atMs}.${last.key}`;
+  return { page: page.map(({ item }) => item), next };
+}
+
+export async function matterOf(index: QueryThreads, id: string, signal: AbortSignal): Promise<Matter> {
   const found = (await index.askActs('mattersCalled', [id], signal)).find(({ matter }) => matter === id);
   if (found !== undefined) return found;
   throw new Failure('matters/not-found', {
@@ -135,27 +150,26 @@ async function matterOf(index: QueryThreads, id: string, signal: AbortSignal): P
   });
 }
 
-/** A decision about a message that is not there would stand in the log for ever and mean nothing. */
-async function assertLines(index: QueryThreads, target: Target, signal: AbortSignal): Promise<void> {
-  for (const leaf of target.what === 'range' ? [target.from, target.to] : [target.leaf]) {
-    if (await index.askActs('hasLine', [leaf], signal)) continue;
-    throw new Failure('matters/target', { expected: 'the leaf of a message of this archive', got: 'another number' });
-  }
-}
-
 function toldMatter(matter: Matter): z.input<typeof matterForm> {
   const { custodians, searches, tags, notes, holds, ...own } = matter;
-  const counts = { tags: tags.length, notes: notes.length, holds: holds.length };
+  const tagged: Record<string, number> = {};
+  for (const { tag } of tags) tagged[tag] = (tagged[tag] ?? 0) + 1;
   return {
     matter: own.matter,
     name: own.name,
     state: own.state,
     custodians: [...custodians],
     searches: [...searches],
-    ...counts,
+    tags: tags.length,
+    tagged,
+    notes: notes.length,
+    holds: holds.length,
   };
 }
 
-function toldMade({ atMs, user }: { readonly atMs: number; readonly user: string }): { at: string; user: string } {
+export function toldMade({ atMs, user }: { readonly atMs: number; readonly user: string }): {
+  at: string;
+  user: string;
+} {
   return { at: new Date(atMs).toISOString(), user };
 }

@@ -1,16 +1,31 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Failure } from '../../base/failure.ts';
-import { gapForm, indexForm } from '../forms.ts';
+import type { IndexState } from '../../search/index-db.ts';
+import type { QueryThreads } from '../../search/query-threads.ts';
+import { gapForm, indexForm, mark, pageSize } from '../forms.ts';
 import { route } from '../route.ts';
 import { toldGap, toldIndex } from '../told.ts';
+
+const MOST_WAIT_SECONDS = 30;
+const USUAL_WAIT_SECONDS = 20;
+const LOOK_EVERY_MS = 250;
 
 export const statusRoute = route({
   method: 'GET',
   path: '/status',
   permission: 'status',
-  summary: 'How far the index is complete, and who you are here',
+  summary: 'How far the index is complete, and who you are here; at once, or as soon as it has grown',
   forms: {
+    query: z.strictObject({
+      behind: mark.meta({
+        description: 'A checkpoint that is known: the answer waits until the index is complete up to a later one.',
+      }),
+      wait: pageSize(MOST_WAIT_SECONDS, USUAL_WAIT_SECONDS).meta({
+        description: 'Seconds; then it answers in any case.',
+      }),
+    }),
     answer: z.strictObject({
       version: z.string(),
       user: z.string(),
@@ -18,9 +33,8 @@ export const statusRoute = route({
       index: indexForm,
     }),
   },
-  answer: async ({ identity, signal }, { index, version }) => {
-    const state = await index.ask('state', [], signal);
-    if (state === null) throw empty();
+  answer: async ({ identity, query, signal }, { index, version }) => {
+    const state = await grown(index, query.behind, query.wait * 1000, signal);
     const permissions = [...identity.permissions].toSorted();
     return {
       deeds: 'nothing-shown',
@@ -28,6 +42,22 @@ export const statusRoute = route({
     };
   },
 });
+
+/** The state behind a checkpoint, or what it is when the time is up. */
+async function grown(
+  index: QueryThreads,
+  behind: number | undefined,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<IndexState> {
+  const endMs = performance.now() + waitMs;
+  for (;;) {
+    const state = await index.ask('state', [], signal);
+    if (state === null) throw empty();
+    if (behind === undefined || state.position.size > behind || performance.now() >= endMs) return state;
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
 
 export const gapsRoute = route({
   method: 'GET',
