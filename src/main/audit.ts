@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import type { Audit } from '../access/audit.ts';
 import type { Deed } from '../access/act.ts';
 import type { ReaderSpoolEvents } from '../access/reader-spool.ts';
+import { EntryBox } from '../access/entry-box.ts';
 import { SpooledAudit } from '../access/spooled-audit.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
 import { need, type Config } from '../base/config.ts';
@@ -38,7 +39,10 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
     clock: Date.now,
     uplink,
     ships: uplink !== null,
-    approved: () => new ApprovedBox(spool).waiting(),
+    approved: () => [
+      ...new ApprovedBox(spool).waiting(),
+      ...new EntryBox(spool).waiting().map((line) => ({ line, document: '' })),
+    ],
     actor: { reader: name, user: systemUser(), session: randomBytes(16).toString('hex'), via: 'command' },
     events: events === null ? QUIET : spoken(events),
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EntryBox } from '../access/entry-box.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { codeOf, isFailure } from '../base/failure.ts';
@@ -8,7 +9,7 @@ import { BullmqUplink } from '../queue/bullmq-uplink.ts';
 import type { Uplink } from '../queue/link.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
 import type { KeyId } from '../record/key.ts';
-import type { IndexState } from '../search/index-db.ts';
+import type { IndexDb, IndexState } from '../search/index-db.ts';
 import { Indexer, type IndexerParts, type IndexProgress } from '../search/indexer.ts';
 import { SqliteIndex } from '../search/sqlite-index.ts';
 import { openAudit } from './audit.ts';
@@ -53,7 +54,7 @@ export async function readOnce(
   const indexer = parts.use(await Indexer.open(made));
   const state = await indexer.catchUp();
   // Of a log that nothing was read from nothing is known.
-  if (state !== null) new ApprovedBox(need(config.reader, 'reader', 'reading').spool).sweep(() => made.db.acts.holds());
+  if (state !== null) sweep(need(config.reader, 'reader', 'reading').spool, made.db);
   return state;
 }
 
@@ -75,7 +76,7 @@ export async function readOn(config: Config, events: Events, options: ReadOption
     while (!signal.aborted) {
       try {
         const state = await indexer.catchUp(signal);
-        if (config.reader !== undefined) new ApprovedBox(config.reader.spool).sweep(() => made.db.acts.holds());
+        if (config.reader !== undefined) sweep(config.reader.spool, made.db);
         if (state !== null && state.records > records) events.indexed(state.position.size, state.records - records);
         records = state?.records ?? records;
       } catch (error) {
@@ -85,6 +86,12 @@ export async function readOn(config: Config, events: Events, options: ReadOption
       await sleep(followEvery, undefined, { signal }).catch(() => undefined);
     }
   });
+}
+
+/** What waited for the log and stands in it waits no longer. */
+function sweep(spool: string, { acts }: IndexDb): void {
+  new ApprovedBox(spool).sweep(() => acts.holds());
+  new EntryBox(spool).sweep(() => acts.ceremonies());
 }
 
 function uplinkOf(config: Config, events: Events, fatal: (error: unknown) => void): (reader: KeyId) => Promise<Uplink> {

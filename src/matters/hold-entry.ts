@@ -5,8 +5,7 @@ import { encodeEntry, parseEntry } from '../record/entry.ts';
 import type { HoldEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
-import { approvalText, encodeHoldDocument, MOST_HELD, parseHoldDocument } from '../record/hold.ts';
-import { signBytes, signingKeyOf } from '../record/key.ts';
+import { approvalText, approveEntry, encodeHoldDocument, MOST_HELD, parseHoldDocument } from '../record/hold.ts';
 import { toSeconds } from '../record/period.ts';
 import type { KeptObjects } from '../search/acts-db.ts';
 
@@ -54,10 +53,7 @@ export function holdEntries(word: HoldWord, objects: Pick<KeptObjects, 'packs' |
 
 /** Adds an officer's signature; signing twice changes nothing. */
 export function approve({ entry, document }: Approval, officer: KeyObject): Approval {
-  const key = signingKeyOf(officer).id;
-  const sig = signBytes(officer, approvalText(entry)).toString('base64');
-  const by = [...entry.by.filter((one) => one.key !== key), { key, sig }].toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return { entry: { ...entry, by }, document };
+  return { entry: approveEntry(entry, officer), document };
 }
 
 /** The entry as a line of the log. Throws `matters/approval` while signatures are missing. */

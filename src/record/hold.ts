@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KeyObject } from 'node:crypto';
 import { canonicalize, parseCanonical, type Json } from './canonical.ts';
 import type { DispositionEntry, EscrowEntry, Hex256, HoldEntry } from './entry-types.ts';
 import { FormatError } from './format-error.ts';
-import { verifyBytes, type KeyId, type SigningKey } from './key.ts';
+import { signBytes, signingKeyOf, verifyBytes, type KeyId, type SigningKey } from './key.ts';
 
 /** What one `hold` entry names: hashes of packs and of sealed objects. */
 export interface HoldDocument {
@@ -48,6 +49,14 @@ export type ApprovedEntry = HoldEntry | DispositionEntry | EscrowEntry;
 export function approvalText(entry: Omit<ApprovedEntry, 'by'> & { readonly by?: unknown }): string {
   const { by: _by, ...signed } = entry;
   return canonicalize(signed as unknown as Json);
+}
+
+/** Adds an officer's signature; signing twice changes nothing. */
+export function approveEntry<Entry extends ApprovedEntry>(entry: Entry, officer: KeyObject): Entry {
+  const key = signingKeyOf(officer).id;
+  const sig = signBytes(officer, approvalText(entry)).toString('base64');
+  const by = [...entry.by.filter((one) => one.key !== key), { key, sig }];
+  return { ...entry, by: by.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
 /** True if every approval of the entry is by one of these officers, and verifies. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { EscrowEntry } from '../record/entry-types.ts';
 import type { QueryNode } from './query.ts';
 import type { Act, Actor, Deed, DirectoryRow, HoldScope, Target } from '../access/act.ts';
 
@@ -63,6 +64,14 @@ export interface KeptObjects {
   readonly lines: number;
 }
 
+/** An entry of the log about the shares of a key. */
+export interface LoggedCeremony {
+  readonly leaf: number;
+  /** Its id: the leaf hash. */
+  readonly id: string;
+  readonly entry: EscrowEntry;
+}
+
 /** How a hold stands in the log: what officers approved. */
 export interface HoldInLog {
   readonly hold: string;
@@ -102,6 +111,8 @@ export interface ActsDb {
   kept(scope: HoldScope): KeptObjects;
   /** Holds as the log has them, in the order in which they were placed. */
   holds(): readonly HoldInLog[];
+  /** Ceremonies with the shares of a key: their entries as the log has them, in its order. */
+  ceremonies(): readonly LoggedCeremony[];
   /** Conversations in which a query finds a line. */
   families(query: QueryNode | null): number;
   /** Leaf of the first record of a line or a conversation of this index; null if there is none. */

@@ -66,6 +66,8 @@ export interface ReadSegment {
   readonly repacks?: readonly RepackEntry[];
   /** What officers approved about holds, each with its document; the log's own word, not yet judged. */
   readonly holds?: readonly LoggedHold[];
+  /** Ceremonies with the shares of a key; the log's own word, not yet judged. */
+  readonly ceremonies?: readonly VerifiedEntry[];
   /** Which packs hold the bodies of which leaves. */
   readonly packs?: readonly PackRange[];
 }
@@ -135,6 +137,7 @@ export class RecordOpener implements AsyncDisposable {
     return {
       first,
       end,
+    const ceremonies = entries.filter(({ entry }) => entry.t === 'escrow');
       at,
       records,
       packs: ranges,
@@ -142,6 +145,7 @@ export class RecordOpener implements AsyncDisposable {
       ...(repacks.length === 0 ? {} : { repacks }),
     };
   }
+      ...(ceremonies.length === 0 ? {} : { ceremonies }),
 
   /** Opens one record again, from a body that is at hand; null for what has none. `pack` is where it lay at first. */
   async reopen(

@@ -2,7 +2,18 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Actor, Deed, HoldScope } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
-import type { ActPage, ActsDb, Directory, HoldInLog, KeptObjects, LoggedAct, Matter } from './acts-db.ts';
+import { parseEntry } from '../record/entry.ts';
+import type { EscrowEntry } from '../record/entry-types.ts';
+import type {
+  ActPage,
+  ActsDb,
+  Directory,
+  HoldInLog,
+  KeptObjects,
+  LoggedAct,
+  LoggedCeremony,
+  Matter,
+} from './acts-db.ts';
 import type { PackRange } from './open-records.ts';
 import { PackFinder } from './pack-finder.ts';
 import { parseQuery } from './query-parse.ts';
@@ -168,6 +179,15 @@ export class ActsReader implements ActsDb {
         media: hashes('media'),
       };
     });
+  }
+
+  ceremonies(): LoggedCeremony[] {
+    const rows = this.#db.prepare('SELECT leaf, id, line FROM ceremony ORDER BY leaf').all();
+    return rows.map(({ leaf, id, line }) => ({
+      leaf: Number(leaf),
+      id: String(id),
+      entry: parseEntry(String(line)) as EscrowEntry,
+    }));
   }
 
   families(query: QueryNode | null): number {

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Act, Deed, Target } from '../access/act.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { approvalText } from '../record/hold.ts';
+import type { VerifiedEntry } from './log-cursor.ts';
 import type { LoggedHold, PackRange } from './open-records.ts';
 import { foldedName } from './words.ts';
 
@@ -19,6 +20,7 @@ CREATE INDEX standing_name ON standing(name, matter);
 CREATE TABLE pack(first INTEGER, end INTEGER, hash TEXT, PRIMARY KEY(first, hash)) WITHOUT ROWID;
 CREATE TABLE logged_hold(leaf INTEGER PRIMARY KEY, hold TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, reference TEXT NOT NULL, signed TEXT NOT NULL, officers TEXT NOT NULL);
 CREATE TABLE held(hold TEXT, kind TEXT, hash TEXT, PRIMARY KEY(hold, kind, hash)) WITHOUT ROWID;
+CREATE TABLE ceremony(leaf INTEGER PRIMARY KEY, id TEXT NOT NULL, line TEXT NOT NULL);
 CREATE INDEX part_leaf ON part(leaf);
 `;
 
@@ -31,6 +33,7 @@ const SQL = {
     WHERE excluded.at > standing.at OR (excluded.at = standing.at AND excluded.id > standing.id)`,
   hold: 'INSERT OR IGNORE INTO logged_hold VALUES(?, ?, ?, ?, ?, ?, ?)',
   held: 'INSERT OR IGNORE INTO held VALUES(?, ?, ?)',
+  ceremony: 'INSERT OR IGNORE INTO ceremony VALUES(?, ?, ?)',
   pack: 'INSERT OR IGNORE INTO pack VALUES(?, ?, ?)',
 } as const;
 
@@ -66,6 +69,10 @@ export class ActWriter {
     this.#sql.hold.run(leaf, entry.hold, entry.state, Date.parse(entry.at), entry.matter, signed, officers);
     for (const hash of packs) this.#sql.held.run(entry.hold, 'pack', hash);
     for (const hash of media) this.#sql.held.run(entry.hold, 'media', hash);
+  }
+
+  addCeremony({ leaf, id, line }: VerifiedEntry): void {
+    this.#sql.ceremony.run(leaf, id, line);
   }
 
   addPack({ hash, first, end }: PackRange): void {

@@ -92,6 +92,7 @@ export class SqliteIndex implements IndexDb {
           if (record.awaits !== undefined) this.#awaited.add(record.leaf, segment.first, record.awaits);
         }
         for (const hold of segment.holds ?? []) writer.acts.addHold(hold);
+        for (const ceremony of segment.ceremonies ?? []) writer.acts.addCeremony(ceremony);
         for (const pack of segment.packs ?? []) writer.acts.addPack(pack);
         for (const repack of segment.repacks ?? []) this.#awaited.addRepack(repack);
       }

@@ -6,7 +6,7 @@ import { codeOf, Failure } from '../base/failure.ts';
 import { ACT_TABLES } from './sqlite-acts.ts';
 
 /** Changes with every change of what is stored: an index of another version is built anew. */
-export const INDEX_VERSION = 4;
+export const INDEX_VERSION = 5;
 const FILE = 'index.db';
 const OTHERS_MAY = 0o077;
 const CACHE_KIB = 65_536;
