@@ -181,21 +181,25 @@ function isStrings(value: unknown): value is readonly string[] {
 const HEX_128 = /^[0-9a-f]{32}$/;
 const HEX_256 = /^[0-9a-f]{64}$/;
 
+function isHex(pattern: RegExp, value: unknown): boolean {
+  return typeof value === 'string' && pattern.test(value);
+}
+
 function isSigned(job: { connector?: unknown; at?: unknown; sig?: unknown }): boolean {
-  return HEX_128.test(String(job.connector)) && typeof job.at === 'string' && typeof job.sig === 'string';
+  return isHex(HEX_128, job.connector) && typeof job.at === 'string' && typeof job.sig === 'string';
 }
 
 function parseGrant(job: Partial<Extract<Job, GrantJob>>): ParsedJob {
   const { objects } = job;
-  const fits =
-    isSigned(job) && HEX_128.test(String(job.stream)) && Array.isArray(objects) && objects.length <= MOST_GRANTS;
+  const fits = isSigned(job) && isHex(HEX_128, job.stream) && Array.isArray(objects) && objects.length <= MOST_GRANTS;
   if (!fits || !objects.every(isObjectRequest)) throw refuse('a grant job');
   return job as Extract<Job, GrantJob>;
 }
 
-function isObjectRequest({ sha256, md5, size, ret }: Partial<ObjectRequest>): boolean {
-  const bytes = Number.isSafeInteger(size) && (size as number) >= 0;
-  return HEX_256.test(String(sha256)) && /^[A-Za-z0-9+/]{22}==$/.test(String(md5)) && bytes && typeof ret === 'string';
+function isObjectRequest(value: unknown): value is ObjectRequest {
+  const { sha256, md5, size, ret } = (value ?? {}) as Partial<Record<keyof ObjectRequest, unknown>>;
+  const isSize = Number.isSafeInteger(size) && (size as number) >= 0;
+  return isSize && isHex(HEX_256, sha256) && isHex(/^[A-Za-z0-9+/]{22}==$/, md5) && typeof ret === 'string';
 }
 
 /** An approved entry's document holds this much at most: 4000 hashes with what is around them. */

@@ -70,10 +70,11 @@ export function openReply(text: string, to: KeyId, archivers: ReadonlyMap<KeyId,
     throw new FormatError('format/not-json', 'a JSON reply', `${text.length} other characters`);
   }
   const { reply, key, sig } = wire ?? {};
-  if (typeof reply !== 'object' || reply === null || typeof sig !== 'string' || !KINDS.has(String(reply.kind))) {
+  const hasForm = typeof reply === 'object' && reply !== null && typeof sig === 'string' && typeof key === 'string';
+  if (!hasForm || !KINDS.has(reply.kind)) {
     throw new FormatError('format/receipt', 'a signed reply', 'another value');
   }
-  const archiver = archivers.get(String(key));
+  const archiver = archivers.get(key);
   if (archiver === undefined || !verifyBytes(archiver, signedText(to, reply), Buffer.from(sig, 'base64'))) {
     throw new FormatError('format/batch-signature', 'a reply signed by an archiver of the manifest', 'another signer');
   }

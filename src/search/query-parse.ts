@@ -58,6 +58,14 @@ function match(pattern: RegExp, text: string, at: number): RegExpExecArray | nul
   return pattern.exec(text);
 }
 
+const OPERATORS: ReadonlyMap<string, 'or' | 'and' | 'not'> = new Map([
+  ['OR', 'or'],
+  ['|', 'or'],
+  ['AND', 'and'],
+  ['&', 'and'],
+  ['NOT', 'not'],
+]);
+
 function* tokensOf(text: string): Generator<Token> {
   let at = 0;
   while (at < text.length) {
@@ -82,8 +90,8 @@ function tokenAt(text: string, at: number): { token: Token; end: number } {
   if (field !== null) return fieldAt(text, at, field);
   const bare = (match(BARE, text, at) as RegExpExecArray)[0];
   const end = at + bare.length;
-  const operator = { OR: 'or', '|': 'or', AND: 'and', '&': 'and', NOT: 'not' } as const;
-  if (bare in operator) return { token: { type: operator[bare as keyof typeof operator], at }, end };
+  const operator = OPERATORS.get(bare);
+  if (operator !== undefined) return { token: { type: operator, at }, end };
   const star = bare.endsWith('*');
   const word = star ? bare.slice(0, -1) : bare;
   const inner = word.indexOf('*');
