@@ -23,7 +23,7 @@ export function chainTo(
   roots: readonly X509Certificate[],
   atMs: number,
 ): X509Certificate[] {
-  const chain = climb([signer], others, roots);
+  const chain = climb(signer, others, roots);
   if (chain === null) throw new Refusal('untrusted', 'a chain to a root that is trusted', 'none');
   for (const certificate of chain) {
     const { validFromDate, validToDate } = certificate;
@@ -35,21 +35,29 @@ export function chainTo(
   return chain;
 }
 
+/** The shortest way up. Each certificate is gone on from once, so that many that issue one another cost no more than their pairs. */
 function climb(
-  path: readonly X509Certificate[],
+  signer: X509Certificate,
   others: readonly X509Certificate[],
   roots: readonly X509Certificate[],
 ): X509Certificate[] | null {
-  const last = path.at(-1) as X509Certificate;
-  const own = roots.find((root) => root.fingerprint256 === last.fingerprint256);
-  if (own !== undefined) return [...path];
-  const root = roots.find((candidate) => isIssuer(candidate, last));
-  if (root !== undefined) return [...path, root];
-  if (path.length > MOST_LINKS) return null;
-  for (const candidate of others) {
-    if (path.includes(candidate) || !isIssuer(candidate, last)) continue;
-    const found = climb([...path, candidate], others, roots);
-    if (found !== null) return found;
+  const reached = new Set([signer.fingerprint256]);
+  let paths = [[signer]];
+  for (let links = 0; links <= MOST_LINKS && paths.length > 0; links += 1) {
+    for (const path of paths) {
+      const last = path.at(-1) as X509Certificate;
+      if (roots.some((root) => root.fingerprint256 === last.fingerprint256)) return path;
+      const root = roots.find((candidate) => isIssuer(candidate, last));
+      if (root !== undefined) return [...path, root];
+    }
+    paths = paths.flatMap((path) => {
+      const last = path.at(-1) as X509Certificate;
+      return others.flatMap((candidate) => {
+        if (reached.has(candidate.fingerprint256) || !isIssuer(candidate, last)) return [];
+        reached.add(candidate.fingerprint256);
+        return [[...path, candidate]];
+      });
+    });
   }
   return null;
 }

@@ -19,13 +19,22 @@ export function timeStampJudge(roots: readonly X509Certificate[]): TimeStampJudg
   };
 }
 
+/** More than any authority's chain and its lists; each is checked against each. */
+const MOST_PARTS = 64;
+
 function judged(stamp: StoredTimeStamp, roots: readonly X509Certificate[]): TimeStampVerdict {
+  if (stamp.certificates.length > MOST_PARTS || stamp.crls.length > MOST_PARTS) throw tooMany();
   const token = openToken(stamp.token, stamp.certificates);
+  if (token.certificates.length > MOST_PARTS) throw tooMany();
   judgeImprint(token, stamp);
   const chain = chainTo(token.signer, token.certificates, roots, token.atMs);
   const revocationChecked = judgeRevocation(chain, stamp.crls.map(openCrl), token.atMs);
   const signer = token.signer.fingerprint256.replaceAll(':', '').toLowerCase();
   return { ok: true, atMs: token.atMs, signer, revocationChecked };
+}
+
+function tooMany(): Refusal {
+  return new Refusal('form', `at most ${MOST_PARTS} certificates and as many lists`, 'more');
 }
 
 function judgeImprint({ info }: OpenedToken, { checkpoint }: StoredTimeStamp): void {

@@ -28,7 +28,7 @@ interface ListedTile {
 
 /** The published tiles, as the listing shows them. Taken before the segments: tiles follow those. */
 export interface StoredTiles {
-  /** Full and partial tiles of one place together; those that were judged are taken out. */
+  /** Full and partial tiles of one place together. */
   readonly byPlace: Map<string, ListedTile[]>;
   readonly checkpoint: Checkpoint | null;
 }
@@ -113,13 +113,8 @@ export class TileCheck {
 
   /** All that is stored at a place, full or partial, against the hashes that belong there. */
   async #judge(ref: TileRef, hashes: Buffer): Promise<void> {
-    const place = placeOf(ref);
-    const stored = this.#stored.byPlace.get(place) ?? [];
-    const within = stored.filter((tile) => tile.ref.width <= ref.width);
-    const ahead = stored.filter((tile) => tile.ref.width > ref.width);
-    if (ahead.length > 0) this.#stored.byPlace.set(place, ahead);
-    else this.#stored.byPlace.delete(place);
-    for (const tile of within) {
+    const stored = this.#stored.byPlace.get(placeOf(ref)) ?? [];
+    for (const tile of stored.filter(({ ref: { width } }) => width <= ref.width)) {
       this.count += 1;
       const expected = hashes.subarray(0, tile.ref.width * HASH_BYTES);
       const isBundle = tile.ref.level === ENTRIES;
@@ -152,7 +147,8 @@ export class TileCheck {
     if (isWhole) await this.#judgeOpen();
     if (checkpoint !== null) this.#judgeCheckpoint(checkpoint, tree, hasEnd);
     if (!isWhole || !hasEnd) return;
-    for (const { key } of [...byPlace.values()].flat()) {
+    for (const { key, ref } of [...byPlace.values()].flat()) {
+      if (lastLeafOf(ref) < tree.size) continue;
       this.#p.findings.add('verify/tile-ahead', { key }, `tiles of ${tree.size} leaves at most`, 'more hashes');
     }
   }
@@ -170,21 +166,25 @@ export class TileCheck {
       if (hasEnd) this.#p.findings.add('verify/checkpoint-ahead', where, `at most ${tree.size} leaves`, `${size}`);
       return;
     }
+    this.#noteMissing(size);
     const found = tree.rootAt(size);
     if (found !== null && found !== root.toString('hex')) {
       this.#p.findings.add('verify/checkpoint-root', where, `root ${root.toString('hex')} at ${size}`, found);
     }
   }
-}
-
-/** Tiles that the checkpoint beside them needs and the listing does not have: a note, since they can be made again. */
-export function noteMissingTiles({ byPlace, checkpoint }: StoredTiles, origin: string, findings: Findings): void {
-  if (checkpoint === null) return;
-  for (const level of LEVELS) {
-    for (const ref of tilesOf(checkpoint.size, level)) {
-      const stored = byPlace.get(placeOf(ref)) ?? [];
-      if (stored.some(({ ref: { width } }) => width === ref.width || width === TILE_WIDTH)) continue;
-      findings.add('verify/tile-missing', { key: logPrefix(origin) + tilePath(ref) }, 'a tile', 'none');
+  /** Tiles that the checkpoint beside them needs and the listing does not have: a note, since they can be made again. */
+  #noteMissing(size: number): void {
+    const { trust, findings } = this.#p;
+    for (const level of LEVELS) {
+      for (const ref of tilesOf(size, level)) {
+        const stored = this.#stored.byPlace.get(placeOf(ref)) ?? [];
+        if (stored.some(({ ref: { width } }) => width === ref.width || width === TILE_WIDTH)) continue;
+        findings.add('verify/tile-missing', { key: logPrefix(trust.origin) + tilePath(ref) }, 'a tile', 'none');
+      }
     }
   }
+}
+
+function lastLeafOf({ level, index, width }: TileRef): number {
+  return (index * TILE_WIDTH + width) * TILE_WIDTH ** Math.max(level, 0) - 1;
 }

@@ -24,7 +24,7 @@ import { judgeRivals } from './rivals.ts';
 import { describeStore, judge, reportManifest, type Report } from './report.ts';
 import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
-import { listTiles, noteMissingTiles, TileCheck, type StoredTiles } from './tiles.ts';
+import { listTiles, TileCheck, type StoredTiles } from './tiles.ts';
 import { LogTree } from './tree.ts';
 import { NO_TIME } from './time-stamps.ts';
 import { NO_WITNESSES } from './witnesses.ts';
@@ -164,7 +164,6 @@ class Run {
     const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, withBytes });
     const tree = new LogTree(checkpoints.flatMap((checkpoint) => checkpoint?.size ?? []));
     const tiles = new TileCheck({ reader, trust, findings, pool, jobs, withBytes }, storedTiles);
-    noteMissingTiles(storedTiles, origin, findings);
     const check = new LogCheck({ reader, trust, stored, findings, pool, payloads, tree, tiles, windowIds });
     const parts: WalkParts = { reader, trust, stored, findings, pool, progress, tree };
     this.#work = { ...parts, check, payloads, tiles, jobs, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };

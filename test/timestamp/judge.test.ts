@@ -104,6 +104,19 @@ describe('a time stamp', () => {
     expect(await judge(stampOf({ token: late, crls: [forged] }), trusted)).toMatchObject({ revocationChecked: false });
   });
 
+  it('comes to an end with certificates that all issue one another, and with more than any authority has', async () => {
+    await using other = new Authority();
+    const [root] = certificatesOf(authority.root) as [X509Certificate];
+    // The same authority's root, which issues itself: as many ways up as there are orders of the copies.
+    const certificates = Array.from({ length: 60 }, () => Buffer.from(root.raw));
+    const stamp = stampOf({ certificates });
+    expect(await judge(stamp, certificatesOf(other.root))).toMatchObject({ ok: false, check: 'untrusted' });
+    expect(await judge(stamp)).toMatchObject({ ok: true });
+    const more = [...certificates, ...certificates];
+    expect(await judge({ ...stamp, certificates: more })).toMatchObject({ ok: false, check: 'form' });
+    expect(await judge({ ...stamp, certificates: [], crls: more })).toMatchObject({ ok: false, check: 'form' });
+  });
+
   it('is refused where any bit of it is other, and never throws', { timeout: 240_000 }, async () => {
     const stamp = stampOf({ crls: [] });
     const whole = await judge(stamp);

@@ -115,6 +115,10 @@ describe('published tiles', () => {
     expect(await after((copy) => copy.put(key, 'x'))).toEqual(['verify/tile-checkpoint-unsigned']);
     expect(await after((copy) => copy.put(key, note(size, Buffer.alloc(32))))).toEqual(['verify/checkpoint-root']);
     expect(await after((copy) => copy.put(key, note(size + 1, Buffer.alloc(32))))).toEqual(['verify/checkpoint-ahead']);
+    // Of more leaves than anybody could look for tiles of.
+    expect(await after((copy) => copy.put(key, note(10 ** 15 - 1, Buffer.alloc(32))))).toEqual([
+      'verify/checkpoint-ahead',
+    ]);
     // Inside of a segment: nobody published one there.
     expect(await after((copy) => copy.put(key, note(17, Buffer.alloc(32))))).toEqual(['verify/checkpoint-root']);
   });
