@@ -7,13 +7,15 @@ import { loadConfig } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { DEFAULT_BATES, parseBates } from '../export/bates.ts';
-import type { Estimate, ExportOptions, ExportProgress, ExportResult, PreparedExport } from '../export/export.ts';
+import type { Estimate, ExportOptions, ExportResult, PreparedExport } from '../export/export.ts';
 import { FORMATS, type Format } from '../export/formats.ts';
-import type { Bates } from '../export/rendering.ts';
+import { PROOFS, type Bates, type Proofs } from '../export/rendering.ts';
 import { DEFAULT_CONTEXT, parseRecordIds, type Selection } from '../export/selection.ts';
 import { LocalTime } from '../search/local-time.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { parseQuery } from '../search/query-parse.ts';
+import { registerExportCheck } from './export-check.ts';
+import { exportProgress } from './export-progress.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { bold, dim, green, openOutput, yellow, type Output } from './output.ts';
 import { ProgressLine } from './progress.ts';
@@ -27,12 +29,15 @@ interface ExportCliOptions extends ConfigOption {
   readonly whole: string;
   readonly zone: string;
   readonly bates: string;
+  readonly proofs: string;
   readonly estimate: boolean;
   readonly json: boolean;
 }
 
 export function registerExport(program: Command): void {
-  withConfig(program.command('export'))
+  const command = withConfig(program.command('export'));
+  registerExportCheck(command);
+  command
     .description(
       'Write messages, with what is around them, as RSMF, JSONL, CSV, HTML or PDF, with a statement of completeness',
     )
@@ -45,6 +50,7 @@ export function registerExport(program: Command): void {
     .option('--whole <n>', 'a conversation of up to this many messages comes whole', String(DEFAULT_CONTEXT.wholeUpTo))
     .option('--zone <zone>', 'IANA time zone of days in the query and of all times that people read', 'UTC')
     .option('--bates <number>', 'Bates number of the first page', DEFAULT_BATES)
+    .option('--proofs <what>', `what to prove of the records: ${PROOFS.join(', ')}`, 'records' satisfies Proofs)
     .option('--estimate', 'say how much it would be, and write nothing', false)
     .option('--json', 'machine-readable summary', false)
     .action(async (words: readonly string[], options: ExportCliOptions) => {
@@ -58,7 +64,7 @@ export function registerExport(program: Command): void {
       ]);
       const output = openOutput(options.json);
       const progress = new ProgressLine();
-      const onProgress = shownOn(progress);
+      const onProgress = exportProgress(progress);
       await audited(config, 'export', async (audit) => {
         await audit.record([{ act: 'login' }]);
         return await withExport(config, audit, chosen, onProgress, async (prepared) => {
@@ -87,6 +93,7 @@ function exportOptions(words: readonly string[], options: ExportCliOptions): Exp
     formats: formatsOf(options.format),
     zone,
     bates: batesOf(options.bates),
+    proofs: proofsOf(options.proofs),
   };
 }
 
@@ -126,6 +133,12 @@ function batesOf(text: string): Bates {
   throw optionFailure('letters and then digits, such as DOT0000001', 'something else', '--bates');
 }
 
+function proofsOf(text: string): Proofs {
+  const proofs = PROOFS.find((one) => one === text);
+  if (proofs !== undefined) return proofs;
+  throw optionFailure(`one of ${PROOFS.join(', ')}`, 'something else', '--proofs');
+}
+
 function outOf({ out, estimate }: ExportCliOptions): string | null {
   if (estimate) return null;
   if (out !== undefined) return resolve(out);
@@ -158,21 +171,4 @@ function printResult(output: Output, result: ExportResult): void {
     output.line(yellow(`${filesMissing + filesCorrupt} files of the archive could not be given: see completeness.txt`));
   }
   output.line(dim(`complete up to checkpoint ${checkpoint.size} (${checkpoint.at}); manifest ${manifestSha256}`));
-}
-
-function shownOn(line: ProgressLine): (progress: ExportProgress) => void {
-  let [step, startMs] = ['', 0];
-  return ({ step: now, done, total }) => {
-    if (now !== step) [step, startMs] = [now, performance.now()];
-    const elapsedMs = Math.max(1, performance.now() - startMs);
-    line.show({
-      step,
-      records: done,
-      bytes: done,
-      totalBytes: total,
-      recordsPerSecond: (1000 * done) / elapsedMs,
-      leftMs: (elapsedMs * (total - done)) / done,
-      elapsedMs,
-    });
-  };
 }

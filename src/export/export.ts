@@ -4,6 +4,7 @@ import type { Audit } from '../access/audit.ts';
 import { rootOf } from '../record/merkle.ts';
 import type { IndexState } from '../search/index-db.ts';
 import type { IndexSnapshot } from '../search/snapshot.ts';
+import type { Opener } from '../seal/open.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
 import { certificationText } from './certification.ts';
 import { ArchiveFiles } from './files/archive-files.ts';
@@ -12,20 +13,25 @@ import { FORMATS, writeFormat, type Format } from './formats.ts';
 import { allItems } from './item.ts';
 import { MANIFEST_FILE, manifestOf } from './manifest.ts';
 import { plannedLines, planOf, type Plan } from './plan.ts';
-import { recordsCsv } from './records-list.ts';
-import type { Bates, Provenance, Rendering } from './rendering.ts';
+import { writeProof } from './proof/write.ts';
+import type { Bates, Proofs, Provenance, Rendering } from './rendering.ts';
 import { selectionText, type ContextRule, type Selection } from './selection.ts';
+import { ShownRecords } from './shown-records.ts';
 import { Staging } from './staging.ts';
 import { gapsWithin, statementText } from './statement.ts';
+import type { Trust } from '../record/trust.ts';
 import type { LocalTime } from '../search/local-time.ts';
 
 /** Changes with every change of what any format looks like: a half export of another version is not gone on with. */
-const RENDERER_VERSION = 1;
+const RENDERER_VERSION = 2;
 const MOST_SELECTION_TEXT = 4000;
 
 export interface ExportParts {
   readonly snapshot: IndexSnapshot;
   readonly reader: ArchiveReader;
+  readonly trust: Trust;
+  /** Called where what records say is to be proven. */
+  readonly opener: () => Opener;
   /** Told of the export before a byte of it is written; if it cannot be told, nothing is written. */
   readonly audit: Pick<Audit, 'record'>;
   /** Version of the program. */
@@ -38,6 +44,7 @@ export interface ExportOptions {
   readonly formats: readonly Format[];
   readonly zone: LocalTime;
   readonly bates: Bates;
+  readonly proofs: Proofs;
 }
 
 /** What an export will be, before anything of it is written. */
@@ -75,12 +82,19 @@ export class PreparedExport {
   readonly #options: ExportOptions;
   readonly #plan: Plan;
   readonly #files: FileBook;
+  readonly #records: ShownRecords;
 
-  private constructor(parts: ExportParts, options: ExportOptions, plan: Plan, files: FileBook) {
+  private constructor(
+    parts: ExportParts,
+    options: ExportOptions,
+    plan: Plan,
+    { files, records }: { files: FileBook; records: ShownRecords },
+  ) {
     this.#parts = parts;
     this.#options = options;
     this.#plan = plan;
     this.#files = files;
+    this.#records = records;
   }
 
   /** Reads what is selected once, for what it needs. Throws `export/nothing`, `search/not-found`. */
@@ -90,14 +104,15 @@ export class PreparedExport {
     onProgress: (progress: ExportProgress) => void,
   ): Promise<PreparedExport> {
     const plan = await planOf(parts.snapshot, options.selection, options.rule);
-    const files = new FileBook();
+    const [files, records] = [new FileBook(), new ShownRecords()];
     let done = 0;
     for await (const item of allItems(parts.snapshot, plan)) {
       files.want(item);
+      records.add(item);
       done += 1;
       onProgress({ step: 'counting', done, total: plan.lines });
     }
-    return new PreparedExport(parts, options, plan, files);
+    return new PreparedExport(parts, options, plan, { files, records });
   }
 
   get estimate(): Estimate {
@@ -123,8 +138,10 @@ export class PreparedExport {
     await audit.record([{ act: 'export', selection: text, format: formats.join(', '), items: this.#plan.lines }]);
     await this.#fetchFiles(new ArchiveFiles(reader, provenance.origin), staging, onProgress);
     const gaps = await snapshot.gaps(this.#plan.conversations.map(({ facts }) => facts.id));
-    const rendering = {
+    const rendering: Omit<Rendering, 'onLine'> = {
       provenance,
+      proofs: this.#options.proofs,
+      records: this.#records.count,
       snapshot,
       plan: this.#plan,
       zone,
@@ -154,7 +171,8 @@ export class PreparedExport {
   async #finish(rendering: Rendering, out: string): Promise<ExportResult> {
     const { staging, provenance, files, gaps } = rendering;
     const { formats } = this.#options;
-    await staging.write('records.csv', () => recordsCsv(rendering));
+    await staging.write('records.csv', () => this.#records.csv(this.#plan));
+    await this.#prove(rendering);
     await staging.write('completeness.txt', () => one(statementText(rendering)));
     await staging.write('certification-draft.txt', () => one(certificationText(rendering)));
     const listed = staging.files.filter(({ name }) => name !== MANIFEST_FILE);
@@ -178,11 +196,20 @@ export class PreparedExport {
     };
   }
 
+  async #prove({ staging, provenance }: Rendering): Promise<void> {
+    const { proofs } = this.#options;
+    if (proofs === 'none') return;
+    const { reader, trust } = this.#parts;
+    const { origin, checkpoint } = provenance;
+    const opener = proofs === 'content' ? this.#parts.opener() : null;
+    await writeProof(staging, { reader, trust, state: { origin, ...checkpoint }, opener }, this.#records.leaves());
+  }
+
   #fingerprint(provenance: Provenance): string {
-    const { selection, rule, formats, zone, bates } = this.#options;
+    const { selection, rule, formats, zone, bates, proofs } = this.#options;
     const hash = createHash('sha256');
     const text = selectionText(selection);
-    hash.update(JSON.stringify({ provenance, text, rule, formats, zone: zone.zone, bates }));
+    hash.update(JSON.stringify({ provenance, text, rule, formats, zone: zone.zone, bates, proofs }));
     for (const { leaf, isHit } of plannedLines(this.#plan)) hash.update(`${leaf} ${isHit}\n`);
     return hash.digest('hex');
   }

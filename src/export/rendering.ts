@@ -17,6 +17,10 @@ export interface Provenance {
   readonly recordsInIndex: number;
 }
 
+/** What of its records an export proves: nothing, that they are in the log, or also what they say. */
+export const PROOFS = ['none', 'records', 'content'] as const;
+export type Proofs = (typeof PROOFS)[number];
+
 /** How pages are numbered: `DOT0000001` and on. */
 export interface Bates {
   readonly prefix: string;
@@ -34,6 +38,9 @@ export interface Rendering {
   readonly bates: Bates;
   readonly files: FileBook;
   readonly staging: Staging;
+  readonly proofs: Proofs;
+  /** How many records of the log it shows. */
+  readonly records: number;
   /** Gaps of the accounts concerned that touch the span. */
   readonly gaps: readonly GapRow[];
   /** Called for every line that a format has written. */

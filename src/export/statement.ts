@@ -3,7 +3,7 @@ import { countOf, called } from '../search/describe.ts';
 import type { GapRow } from '../search/index-db.ts';
 import { plainLine } from '../search/plain-text.ts';
 import type { Plan } from './plan.ts';
-import type { Rendering } from './rendering.ts';
+import type { Proofs, Rendering } from './rendering.ts';
 import { contextText, selectionText } from './selection.ts';
 import type { LocalTime } from '../search/local-time.ts';
 
@@ -12,6 +12,12 @@ export interface StatementPart {
   readonly title: string;
   readonly lines: readonly string[];
 }
+
+const PROVEN: Readonly<Record<Proofs, readonly string[]>> = {
+  none: [],
+  records: ['proof/ shows that every record behind these lines is in the log: see proof/README.txt'],
+  content: ['proof/ shows that every record behind these lines is in the log, and what it says: see proof/README.txt'],
+};
 
 /** What this export holds, what it does not, and up to when: in plain words, the same in every format. */
 export function statementOf(rendering: Rendering): StatementPart[] {
@@ -34,6 +40,7 @@ export function statementOf(rendering: Rendering): StatementPart[] {
         `${countOf(plan.hits, 'hit')}; the other ${plan.lines - plan.hits} lines are context and marked so`,
         `${plan.lines} lines were selected, and each file with messages was held against that list before it was kept`,
         ...fileLines(rendering),
+        ...PROVEN[rendering.proofs],
         `Times are in the time zone ${zone.zone}${zone.zone === 'UTC' ? '' : '; each says how far it is from UTC'}`,
       ],
     },

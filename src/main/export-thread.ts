@@ -6,6 +6,7 @@ import { codeOf, Failure } from '../base/failure.ts';
 import type { ExportRequest, ExportRun, ExportTold } from '../export/desk/export-run.ts';
 import type { Estimate, ExportProgress } from '../export/export.ts';
 import type { S3Settings } from './stores.ts';
+import type { KeyFiles } from './reader-keys.ts';
 import { plainFailure, type PlainFailure } from './plain-failure.ts';
 
 /** Where a thread finds what it exports. */
@@ -13,6 +14,9 @@ export interface ExportPlace {
   readonly index: string;
   readonly archive: string;
   readonly s3: S3Settings | null;
+  /** The trust file. */
+  readonly trust: string;
+  readonly keys: KeyFiles;
 }
 
 export interface ExportWorkerData extends ExportPlace {

@@ -7,13 +7,15 @@ import { LocalTime } from '../search/local-time.ts';
 import { SqliteSnapshot } from '../search/sqlite-snapshot.ts';
 import type { ExportReply, ExportWord, ExportWorkerData } from './export-thread.ts';
 import { plainFailure } from './plain-failure.ts';
+import { openerOf } from './reader-keys.ts';
 import { openReader } from './readers.ts';
+import { readTrust } from './trusted.ts';
 import { VERSION } from './version.ts';
 
 /** Progress is said so often, and whenever a step begins. */
 const EVERY_MS = 100;
 
-const { index, archive, s3, request, out } = workerData as ExportWorkerData;
+const { index, archive, s3, trust: trustFile, keys, request, out } = workerData as ExportWorkerData;
 
 function say(word: ExportWord): void {
   parentPort?.postMessage(word);
@@ -44,7 +46,9 @@ async function write(): Promise<void> {
   const snapshot = parts.use(SqliteSnapshot.open(index));
   const { reader } = parts.use(await openReader(archive, s3));
   const options = { ...request, zone: new LocalTime(request.zone) };
-  const prepared = await PreparedExport.choose({ snapshot, reader, audit, version: VERSION }, options, onProgress);
+  const trust = readTrust(trustFile);
+  const made = { snapshot, reader, trust, audit, version: VERSION, opener: () => openerOf(keys) };
+  const prepared = await PreparedExport.choose(made, options, onProgress);
   say({ said: 'estimate', estimate: prepared.estimate });
   await prepared.write(out, onProgress);
 }

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { createPublicKey } from 'node:crypto';
 import type { Config } from '../base/config.ts';
 import { need } from '../base/config.ts';
-import { readRecipientKey } from '../base/secrets.ts';
 import type { PartName } from '../record/commitment.ts';
-import { keyIdOf } from '../record/key.ts';
 import { parsePolicy } from '../record/policy.ts';
 import type { Trust } from '../record/trust.ts';
 import { ArchiveSource, missing } from '../prove/archive-source.ts';
 import { collect } from '../prove/collect.ts';
 import { derive } from '../prove/derive.ts';
 import { disclose } from '../prove/disclose.ts';
-import { Opener } from '../seal/open.ts';
 import { audited } from './audit.ts';
+import { openerOf } from './reader-keys.ts';
 import { openReader } from './readers.ts';
 import type { S3Settings } from './stores.ts';
 
@@ -39,13 +36,12 @@ export async function proveRecord(request: ProveRequest): Promise<Map<string, Bu
   const core = await collect(source, leaf, request.policy === undefined ? {} : { policy: request.policy });
   if (request.disclose !== null) {
     const { config, parts } = request.disclose;
-    const key = readRecipientKey(need(config.reader, 'reader', 'disclosing').key);
-    const kid = keyIdOf(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+    const opener = openerOf(need(config.reader, 'reader', 'disclosing'));
     await audited(config, 'prove', async (audit) => {
       await audit.record([
         { act: 'export', selection: `leaf ${leaf}`, format: `proof of ${parts.join(', ')}`, items: 1 },
       ]);
-      for (const [name, bytes] of await disclose(source, leaf, new Opener(key, kid), parts)) core.set(name, bytes);
+      for (const [name, bytes] of await disclose(source, leaf, opener, parts)) core.set(name, bytes);
     });
   }
   return new Map([...core, ...derive(core)]);

@@ -38,7 +38,7 @@ export async function serveWeb(
   { config, events, audit, reader }: WebParts,
   parts: AsyncDisposableStack,
 ): Promise<Served> {
-  const { index: directory, web } = need(config.reader, 'reader', 'reading');
+  const { index: directory, key, earlierKeys, web } = need(config.reader, 'reader', 'reading');
   const { host = '127.0.0.1', port = 8470, token: tokenFile = join(directory, 'web.token') } = web ?? {};
   // Beside the index and not in it: whoever deletes an index loses nothing.
   const { exports: folder = `${directory}-exports` } = web ?? {};
@@ -46,7 +46,9 @@ export async function serveWeb(
   const onTrouble = (code: string): void => events.trouble('web', code);
   const threads = Math.min(MOST_THREADS, availableParallelism());
   const index = parts.use(new QueryThreads({ directory, threads, mostWaiting: MOST_WAITING }));
-  const run = exportThread({ index: directory, archive: config.archive.url, s3: config.archive.s3 ?? null });
+  const { trust, archive } = config;
+  const keys = { key, earlierKeys };
+  const run = exportThread({ index: directory, archive: archive.url, s3: archive.s3 ?? null, trust, keys });
   const exports = parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
   const server = parts.use(
     new WebServer({

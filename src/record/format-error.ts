@@ -21,6 +21,7 @@ export const FORMAT_CODES = [
   'format/tile-path',
   'format/tile',
   'format/tlog-proof',
+  'format/log-proof',
   'format/policy',
   'format/policy-unmet',
   'format/object-key',

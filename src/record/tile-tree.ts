@@ -29,7 +29,7 @@ export class TileTree {
 
   /** The leaf hash at an index, which is also the record's id. Throws `format/tile` where a tile is missing or has another length. */
   async leaf(index: number): Promise<Hash> {
-    return this.#node(0, index);
+    return this.node(0, index);
   }
 
   async inclusionProof(leaf: number): Promise<Hash[]> {
@@ -46,7 +46,7 @@ export class TileTree {
     let at = 0;
     for (const level of rangeLevels(0, this.size)) {
       const end = at + 2 ** level;
-      builder.append({ begin: at, end, hashes: [await this.#node(level, at / 2 ** level)] });
+      builder.append({ begin: at, end, hashes: [await this.node(level, at / 2 ** level)] });
       at = end;
     }
     return rootOf(builder.range());
@@ -56,21 +56,22 @@ export class TileTree {
   async #subtree(begin: number, end: number): Promise<Hash> {
     let at = begin;
     const nodes = rangeLevels(begin, end).map((level) => {
-      const node = this.#node(level, at / 2 ** level);
+      const node = this.node(level, at / 2 ** level);
       at += 2 ** level;
       return node;
     });
     return (await Promise.all(nodes)).reduceRight((right, left) => nodeHash(left, right));
   }
 
-  #node(level: number, index: number): Promise<Hash> {
+  /** Hash of the complete subtree of 2^level leaves that is the index-th of its level. Throws as {@link leaf} does. */
+  node(level: number, index: number): Promise<Hash> {
     const name = `${level}/${index}`;
     const known = this.#nodes.get(name) ?? this.#fold(level, index);
     this.#nodes.set(name, known);
     return known;
   }
 
-  /** A complete subtree of 2^level leaves, the index-th of its level, from the tile that has it or its parts. */
+  /** From the tile that has it or its parts. */
   async #fold(level: number, index: number): Promise<Hash> {
     const tileLevel = Math.floor(level / TILE_HEIGHT);
     const count = 2 ** (level % TILE_HEIGHT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -197,6 +197,12 @@ describe('holdfast read, search and show', () => {
     const out = join(guard.dir, 'by-command');
     expect((await run('export', 'berth', '--out', out, '--config', config)).code).toBe(0);
     expect(digestOf(join(folder, id, 'export'))).toBe(digestOf(out));
+    const checked = await run('export', 'check', out, '--trust', join(guard.dir, 'ordered', 'trust.json'), '--json');
+    expect([checked.code, JSON.parse(checked.stdout)]).toMatchObject([0, { findings: [], trustGiven: true }]);
+    appendFileSync(join(out, 'records.csv'), '\n');
+    const changed = await run('export', 'check', out);
+    expect([changed.code, changed.stdout]).toEqual([1, expect.stringContaining('exported/file-changed')]);
+    expect([(await run('export', 'check', folder)).code]).toEqual([2]);
 
     const { export: second } = (await (await ask('', order)).json()) as { export: string };
     await daemon.end('SIGKILL');

@@ -12,8 +12,11 @@ import type { Attachment, MessageRef } from '../../src/record/message.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import { SqliteSnapshot } from '../../src/search/sqlite-snapshot.ts';
+import { Opener } from '../../src/seal/open.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import type { ArchiveReader } from '../../src/verify/reader.ts';
+import { TRUST } from '../support/archive-fixture.ts';
+import { READER } from '../vectors/keys.ts';
 import { indexerOn, type TalkingArchive } from '../search/archive-kit.ts';
 import { viewOf, type TestPerson } from '../search/kit.ts';
 
@@ -23,6 +26,7 @@ export const ALL: ExportOptions = {
   formats: [...FORMATS],
   zone: new LocalTime('UTC'),
   bates: { prefix: 'TEST', first: 1, digits: 7 },
+  proofs: 'records',
 };
 
 export interface ExportKit extends Partial<ExportOptions> {
@@ -43,7 +47,14 @@ export async function indexed(archive: string, index: string): Promise<void> {
 export async function exported({ archive, index, out, record, reader, ...options }: ExportKit): Promise<ExportResult> {
   await using snapshot = SqliteSnapshot.open(index);
   const audit = { record: record ?? (async () => undefined) };
-  const parts = { snapshot, reader: reader ?? (await openDirReader(archive)), audit, version: '0.0.0-test' };
+  const parts = {
+    snapshot,
+    reader: reader ?? (await openDirReader(archive)),
+    trust: TRUST,
+    opener: () => new Opener(READER.privateKey, READER.recipient.kid),
+    audit,
+    version: '0.0.0-test',
+  };
   const prepared = await PreparedExport.choose(parts, { ...ALL, ...options }, () => undefined);
   return await prepared.write(out, () => undefined);
 }

@@ -11,6 +11,7 @@ import type { ViewBody } from '../../src/record/message.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import { SqliteSnapshot } from '../../src/search/sqlite-snapshot.ts';
+import { Opener } from '../../src/seal/open.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
 import {
   ANA,
@@ -25,6 +26,8 @@ import {
   positionAt,
   refTo,
 } from '../search/kit.ts';
+import { TRUST } from '../support/archive-fixture.ts';
+import { READER } from '../vectors/keys.ts';
 import { ALL, filesIn, jsonLines } from './kit.ts';
 import { openedRsmf } from './opened-rsmf.ts';
 
@@ -110,13 +113,16 @@ describe('every format', () => {
           const parts = {
             snapshot,
             reader: await openDirReader(place),
+            trust: TRUST,
+            opener: () => new Opener(READER.privateKey, READER.recipient.kid),
             audit: { record: async () => undefined },
             version: '0',
           };
           const selection = { by: 'query', query: parseQuery(query) } as const;
           const chosen = PreparedExport.choose(
             parts,
-            { ...ALL, selection, rule: { around, wholeUpTo: 2 } },
+            // No archive lies behind these lines.
+            { ...ALL, selection, rule: { around, wholeUpTo: 2 }, proofs: 'none' },
             () => undefined,
           );
           const prepared = await chosen.catch((error: unknown) => {

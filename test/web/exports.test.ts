@@ -58,13 +58,18 @@ describe('an export that is ordered', () => {
 
     const time = new LocalTime(zone);
     const out = join(root, 'by-command');
-    const config = { reader: { index: office.index }, archive: { url: pathToFileURL(archive).href } } as Config;
+    const config = {
+      reader: { index: office.index },
+      archive: { url: pathToFileURL(archive).href },
+      trust: office.trust,
+    } as Config;
     const options = {
       selection: { by: 'query' as const, query: parseQuery(query, time) },
       rule: { wholeUpTo: 20, around: 10 },
       formats: FORMATS,
       zone: time,
       bates: { prefix: 'DOT', first: 100, digits: 7 },
+      proofs: 'records' as const,
     };
     const audit = { record: async () => undefined };
     const result = await withExport(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
@@ -9,6 +10,7 @@ import type { Audit } from '../../src/access/audit.ts';
 import { ExportDesk } from '../../src/export/desk/export-desk.ts';
 import { HoldDesk } from '../../src/matters/hold-desk.ts';
 import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
+import { trustText } from '../../src/export/proof/proof-files.ts';
 import { exportThread } from '../../src/main/export-thread.ts';
 import { openManifest, signersOf } from '../../src/record/manifest.ts';
 import { QueryThreads } from '../../src/search/query-threads.ts';
@@ -16,7 +18,7 @@ import { openDirReader } from '../../src/verify/dir-reader.ts';
 import type { Authenticator, Identity } from '../../src/web/authenticator.ts';
 import { PREFIX } from '../../src/web/document.ts';
 import { OneUser } from '../../src/web/one-user.ts';
-import type { Permission } from '../../src/web/permission.ts';
+import type { Permission } from '../../src/base/permission.ts';
 import type { Route } from '../../src/web/route.ts';
 import { ROUTES } from '../../src/web/routes/all.ts';
 import { WebServer, type WebServerParts } from '../../src/web/server.ts';
@@ -24,8 +26,8 @@ import { auditIn, type AuditKit } from '../access/kit.ts';
 import { attachment, deliverFile, indexed } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message, refTo } from '../search/kit.ts';
-import { MANIFEST } from '../support/archive-fixture.ts';
-import { ORIGIN, ROOT } from '../vectors/keys.ts';
+import { MANIFEST, TRUST } from '../support/archive-fixture.ts';
+import { ORIGIN, READER, ROOT } from '../vectors/keys.ts';
 
 export const TOKEN = 'T'.repeat(43);
 export const PNG = Buffer.from(
@@ -90,11 +92,17 @@ export class WebOffice implements AsyncDisposable {
   /** Set to do something before a record is written. */
   beforeRecord: ((deeds: readonly Deed[]) => Promise<void>) | null = null;
   readonly exports: string;
+  readonly trust: string;
+  readonly key: string;
 
   constructor(directory: string, archive: string) {
     this.archive = archive;
     this.exports = join(directory, `exports-${randomBytes(4).toString('hex')}`);
     this.index = join(directory, `index-${randomBytes(4).toString('hex')}`);
+    this.trust = join(directory, 'trust.json');
+    this.key = join(directory, 'reader.key');
+    writeFileSync(this.trust, trustText(TRUST));
+    writeFileSync(this.key, READER.privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
   }
 
   static async open(
@@ -117,7 +125,9 @@ export class WebOffice implements AsyncDisposable {
       [Symbol.asyncDispose]: async () => undefined,
     };
     const index = office.#parts.use(new QueryThreads({ directory: office.index, threads: 2, mostWaiting: 500 }));
-    const run = exportThread({ index: office.index, archive: pathToFileURL(archive).href, s3: null });
+    const { trust, key } = office;
+    const keys = { key, earlierKeys: [] };
+    const run = exportThread({ index: office.index, archive: pathToFileURL(archive).href, s3: null, trust, keys });
     const onTrouble = (code: string): void => void office.troubles.push(code);
     const exports = office.#parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
     office.server = office.#parts.use(

@@ -2,7 +2,7 @@
 import type { Deed } from '../../access/act.ts';
 import type { Estimate, ExportProgress } from '../export.ts';
 import type { Format } from '../formats.ts';
-import type { Bates } from '../rendering.ts';
+import type { Bates, Proofs } from '../rendering.ts';
 import type { ContextRule, Selection } from '../selection.ts';
 
 /** What is asked for, as plain values: it goes to another thread. */
@@ -13,6 +13,7 @@ export interface ExportRequest {
   /** IANA name. */
   readonly zone: string;
   readonly bates: Bates;
+  readonly proofs: Proofs;
 }
 
 export interface ExportTold {

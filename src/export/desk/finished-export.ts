@@ -3,23 +3,10 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { codeOf, Failure } from '../../base/failure.ts';
-import { MANIFEST_FILE } from '../manifest.ts';
+import { MANIFEST_FILE, parseManifest } from '../manifest.ts';
 import type { WrittenFile } from '../staging.ts';
 import { fitsZip, zipOf } from '../zip.ts';
-
-/** No part of a path may lead elsewhere, whoever wrote the manifest. */
-const NAME = /^(?!\.)[^/\\\0]+(?:\/(?!\.)[^/\\\0]+)*$/;
-
-const manifestForm = z.object({
-  type: z.literal('holdfast-export'),
-  v: z.literal(1),
-  checkpoint: z.object({ size: z.int(), root: z.string(), at: z.string() }),
-  counts: z.record(z.string(), z.int()),
-  unmatched: z.array(z.string()),
-  files: z.array(z.object({ name: z.string().regex(NAME), size: z.int().min(0), sha256: z.string() })),
-});
 
 export interface ExportSummary {
   readonly checkpoint: { readonly size: number; readonly root: string; readonly at: string };
@@ -54,9 +41,9 @@ export class FinishedExport {
     const bytes = await readFile(join(folder, MANIFEST_FILE)).catch((cause: unknown) => {
       throw damaged(codeOf(cause), cause);
     });
-    const parsed = manifestForm.safeParse(jsonIn(bytes));
-    if (!parsed.success) throw damaged('a manifest that is none');
-    const { checkpoint, counts, unmatched, files: listed } = parsed.data;
+    const manifest = parseManifest(bytes);
+    if (manifest === null) throw damaged('a manifest that is none');
+    const { checkpoint, counts, unmatched, files: listed } = manifest;
     const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
     const files = [...listed, { name: MANIFEST_FILE, size: bytes.length, sha256: manifestSha256 }];
     const size = files.reduce((sum, one) => sum + one.size, 0);
@@ -113,14 +100,6 @@ export class FinishedExport {
 
   #pathOf({ name }: WrittenFile): string {
     return join(this.#folder, ...name.split('/'));
-  }
-}
-
-function jsonIn(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return null;
   }
 }
 

@@ -152,7 +152,7 @@ function parsed(bytes: Buffer, key: string): Segment {
   }
 }
 
-function unread(cause: ReaderTrouble): Failure {
+export function unread(cause: ReaderTrouble): Failure {
   return new Failure('export/archive-unread', {
     expected: 'what the archive listed',
     got: cause.got,

@@ -7,6 +7,7 @@ import type { ExportJob } from '../../export/desk/export-desk.ts';
 import type { ExportRequest } from '../../export/desk/export-run.ts';
 import { EXPORT_ID } from '../../export/desk/export-shelf.ts';
 import { FORMATS } from '../../export/formats.ts';
+import { PROOFS } from '../../export/rendering.ts';
 import { DEFAULT_CONTEXT, selectionText, type Selection } from '../../export/selection.ts';
 import { LocalTime } from '../../search/local-time.ts';
 import { parseQuery } from '../../search/query-parse.ts';
@@ -49,6 +50,10 @@ const orderForm = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'How much of a conversation comes with a hit; as of the command line.' }),
+  proofs: z
+    .enum(PROOFS)
+    .default('records')
+    .meta({ description: 'What is proven of the records: that they are in the log, or also what they say.' }),
   bates: z.string().regex(BATES).default(DEFAULT_BATES).meta({ description: 'Number of the first page.' }),
 });
 
@@ -212,7 +217,14 @@ export const deleteExportRoute = route({
   },
 });
 
-function requestOf({ selection, formats, zone: named, context, bates }: z.output<typeof orderForm>): ExportRequest {
+function requestOf({
+  selection,
+  formats,
+  zone: named,
+  context,
+  bates,
+  proofs,
+}: z.output<typeof orderForm>): ExportRequest {
   const time = new LocalTime(named);
   const numbered = parseBates(bates);
   if (numbered === null) throw new RangeError('a Bates number, as the form has it');
@@ -222,6 +234,7 @@ function requestOf({ selection, formats, zone: named, context, bates }: z.output
     formats: FORMATS.filter((format) => formats.includes(format)),
     zone: time.zone,
     bates: numbered,
+    proofs,
   };
 }
 
