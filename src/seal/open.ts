@@ -62,7 +62,18 @@ export class Opener {
   }
 
   addEpoch(document: string): void {
-    this.#documents.set(sha256Hex(document), document);
+    const epoch = sha256Hex(document);
+    this.#documents.delete(epoch);
+    this.#documents.set(epoch, document);
+  }
+
+  /** Forgets all epochs but those that were added last: a log of years has more than fit into memory. Any may be added again. */
+  keepLast(most: number): void {
+    for (const epoch of this.#documents.keys()) {
+      if (this.#documents.size <= most) return;
+      this.#documents.delete(epoch);
+      this.#ratchets.delete(epoch);
+    }
   }
 
   /**

@@ -12,7 +12,11 @@ import { Mender } from './mend.ts';
 import { RecordOpener, type ReaderKeys, type ReadSegment } from './open-records.ts';
 
 /** Records that are taken in together while catching up; a reader sees each such step whole. */
-const MOST_RECORDS = 20_000;
+const MOST_RECORDS = 8000;
+/** Records that are being opened ahead of those: as much as a step and a segment, so that no thread waits while a step is taken in. */
+const MOST_AHEAD = 12_000;
+/** They have packs in memory until they are open: small ones are many, and large ones are few. */
+const MOST_SEGMENTS_AHEAD = 64;
 
 /** One core takes in what the others open. */
 const THREADS = Math.min(4, Math.max(1, availableParallelism() - 1));
@@ -20,6 +24,7 @@ const THREADS = Math.min(4, Math.max(1, availableParallelism() - 1));
 /** A segment that is being opened, and where the log stands behind it. */
 interface Opening {
   readonly segment: Promise<ReadSegment>;
+  readonly leaves: number;
   readonly position: LogPosition;
 }
 
@@ -84,10 +89,11 @@ export class Indexer implements AsyncDisposable {
   }
 
   /** Starts opening a segment. Whoever takes it hears of what went wrong; until then it must not count as unhandled. */
-  #open(segment: FollowedSegment): Opening {
-    const opened = this.#opener.open(segment);
+  #open(segment: FollowedSegment, leavesAhead: number): Opening {
+    const opened = this.#opener.open(segment, leavesAhead);
     opened.catch(() => undefined);
-    return { segment: opened, position: this.#cursor.position };
+    const { first, end } = segment.verified;
+    return { segment: opened, leaves: end - first, position: this.#cursor.position };
   }
 
   #assertNamed(): void {
@@ -121,12 +127,19 @@ export class Indexer implements AsyncDisposable {
       onProgress?.({ records, bytes: bytes + packBytes, totalBytes: Math.round(found.bytes * share) });
     };
     const ahead: Opening[] = [];
+    let leavesAhead = 0;
     for await (const segment of follow(reader, trust, this.#cursor, found)) {
       this.#assertNamed();
       bytes += segment.segmentBytes;
       packBytes += segment.bytes - segment.segmentBytes;
-      ahead.push(this.#open(segment));
-      if (ahead.length > THREADS) await take(ahead.shift() as Opening);
+      const opening = this.#open(segment, leavesAhead);
+      ahead.push(opening);
+      leavesAhead += opening.leaves;
+      while (leavesAhead > MOST_AHEAD || ahead.length > MOST_SEGMENTS_AHEAD) {
+        const oldest = ahead.shift() as Opening;
+        leavesAhead -= oldest.leaves;
+        await take(oldest);
+      }
       if (signal?.aborted === true) break;
     }
     for (const opening of ahead) await take(opening);

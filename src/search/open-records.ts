@@ -87,7 +87,7 @@ export interface PackRange {
   readonly end: number;
 }
 
-/** Records of a segment below which opening them here is quicker than telling a thread. */
+/** Records below which opening them here is quicker than telling a thread. */
 const FEW = 200;
 
 /** What a reader holds: its key, and those it had before. */
@@ -101,6 +101,7 @@ export class RecordOpener implements AsyncDisposable {
   readonly #opener: Opener;
   readonly #kid: KeyId;
   readonly #threads: OpenThreads;
+  #before: Promise<unknown> = Promise.resolve();
 
   constructor(reader: ArchiveReader, { key, kid, earlier = [] }: ReaderKeys, threads: number) {
     this.#reader = reader;
@@ -123,29 +124,32 @@ export class RecordOpener implements AsyncDisposable {
     });
   }
 
-  /** May be called again before it has resolved: segments are then opened side by side. */
-  async open({ verified, packs }: FollowedSegment): Promise<ReadSegment> {
+  /**
+   * May be called again before it has resolved: segments are then opened side by side. `leavesAhead`: of such segments. An archive of
+   * many small ones is opened in threads as well.
+   */
+  async open({ verified, packs }: FollowedSegment, leavesAhead = 0): Promise<ReadSegment> {
     const { first, end, at, docs, entries } = verified;
     const { task, leaves } = taskOf(entries, first, docs, packs);
-    const opened = task.sealed.length < FEW ? await this.#here(task) : await this.#apart(task);
+    const opened = leavesAhead + task.sealed.length < FEW ? await this.#here(task) : await this.#apart(task);
     const byLeaf = new Map(leaves.map((leaf, index) => [leaf, opened[index] as OpenedText]));
     const packOf = packsByLeaf(entries, first);
     const records = entries.flatMap((entry) => recordOf(entry, byLeaf.get(entry.leaf), packOf) ?? []);
     const repacks = entries.flatMap(({ entry }) => (entry.t === 'repack' ? [entry] : []));
     const ranges = entries.flatMap(({ entry }) => (entry.t === 'pack' ? rangesOf(entry) : []));
     const holds = entries.flatMap((entry) => holdOf(entry, docs) ?? []);
+    const ceremonies = entries.filter(({ entry }) => entry.t === 'escrow');
     return {
       first,
       end,
-    const ceremonies = entries.filter(({ entry }) => entry.t === 'escrow');
       at,
       records,
       packs: ranges,
       ...(holds.length === 0 ? {} : { holds }),
+      ...(ceremonies.length === 0 ? {} : { ceremonies }),
       ...(repacks.length === 0 ? {} : { repacks }),
     };
   }
-      ...(ceremonies.length === 0 ? {} : { ceremonies }),
 
   /** Opens one record again, from a body that is at hand; null for what has none. `pack` is where it lay at first. */
   async reopen(
@@ -161,8 +165,11 @@ export class RecordOpener implements AsyncDisposable {
     return recordOf(entry, opened, () => pack);
   }
 
+  /** One task after the other. */
   #here(task: OpenTask): Promise<OpenedText[]> {
-    return openAll(this.#opener, task, (hash) => this.#object(hash));
+    const opened = this.#before.then(() => openAll(this.#opener, task, (hash) => this.#object(hash)));
+    this.#before = opened.catch(() => undefined);
+    return opened;
   }
 
   /** Long texts are fetched here: threads have no store. */

@@ -39,7 +39,13 @@ export interface OpenedText {
   readonly inner?: string | null;
 }
 
-/** Opens all records of a task, in their order. Never throws for what a record holds. */
+/** Epochs that are remembered between tasks: each task brings those it needs. */
+const MOST_EPOCHS = 1000;
+
+/**
+ * Opens all records of a task, in their order. Never throws for what a record holds. Tasks of one opener MUST NOT overlap: the end of
+ * one forgets epochs.
+ */
 export async function openAll(opener: Opener, task: OpenTask, readObject?: ReadObject): Promise<OpenedText[]> {
   for (const document of task.docs) opener.addEpoch(document);
   const packs = task.packs.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
@@ -47,6 +53,7 @@ export async function openAll(opener: Opener, task: OpenTask, readObject?: ReadO
   for (const { header, pack, at, length } of task.sealed) {
     opened.push(await openOne(opener, header, (packs[pack] as Buffer).subarray(at, at + length), readObject));
   }
+  opener.keepLast(MOST_EPOCHS);
   return opened;
 }
 

@@ -5,6 +5,11 @@ import { Failure } from '../base/failure.ts';
 import type { OpenedText, OpenTask } from './open-task.ts';
 import type { OpenWorkerData } from './open-worker.ts';
 
+/**
+ * Opening makes much that lives briefly. Left to itself V8 sets 100 MiB and more aside for that in each thread, and is no faster for it.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 8 };
+
 interface Thread {
   readonly worker: Worker;
   readonly waiting: { resolve: (opened: OpenedText[]) => void; reject: (error: Error) => void }[];
@@ -36,7 +41,10 @@ export class OpenThreads implements AsyncDisposable {
   #start(): Thread {
     // The worker lies beside this file, as source or compiled.
     const file = new URL(`./open-worker${extname(import.meta.url)}`, import.meta.url);
-    const thread: Thread = { worker: new Worker(file, { workerData: this.#data }), waiting: [] };
+    const thread: Thread = {
+      worker: new Worker(file, { workerData: this.#data, resourceLimits: LIMITS }),
+      waiting: [],
+    };
     thread.worker.on('message', (opened: OpenedText[]) => thread.waiting.shift()?.resolve(opened));
     thread.worker.on('error', (cause) => this.#lose(cause));
     thread.worker.on('exit', () => this.#lose(null));

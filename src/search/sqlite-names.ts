@@ -174,8 +174,8 @@ function pattern(folded: string): string {
 }
 
 function inForce(names: readonly NameAt[], atMs: number): string | null {
-  const found = names.findLast(({ at }) => at <= atMs) ?? names[0];
-  return found?.name ?? null;
+  if (names.length < 2) return names[0]?.name ?? null;
+  return (names.findLast(({ at }) => at <= atMs) ?? names[0])?.name ?? null;
 }
 
 export function shownName({ name, number, id }: Named): string {

@@ -6,7 +6,7 @@ import { codeOf, Failure } from '../base/failure.ts';
 import { ACT_TABLES } from './sqlite-acts.ts';
 
 /** Changes with every change of what is stored: an index of another version is built anew. */
-export const INDEX_VERSION = 5;
+export const INDEX_VERSION = 6;
 const FILE = 'index.db';
 const OTHERS_MAY = 0o077;
 const CACHE_KIB = 65_536;
@@ -22,6 +22,7 @@ const SCHEMA = `
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE stream(stream TEXT PRIMARY KEY, acct TEXT NOT NULL, app TEXT NOT NULL, role TEXT NOT NULL, person INTEGER) WITHOUT ROWID;
 CREATE TABLE person(id INTEGER PRIMARY KEY, app TEXT NOT NULL, root INTEGER NOT NULL);
+CREATE INDEX person_root ON person(root);
 CREATE TABLE alias(app TEXT, kind TEXT, value TEXT, person INTEGER NOT NULL, PRIMARY KEY(app, kind, value)) WITHOUT ROWID;
 CREATE INDEX alias_person ON alias(person);
 CREATE TABLE name(person INTEGER, at INTEGER, name TEXT, folded TEXT NOT NULL, PRIMARY KEY(person, at, name)) WITHOUT ROWID;

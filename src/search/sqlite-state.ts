@@ -12,19 +12,26 @@ export class StateRows {
 
   constructor(db: DatabaseSync) {
     this.#revision = db.prepare("SELECT value FROM meta WHERE name = 'revision'");
+    this.#revision.setReturnArrays(true);
     this.#state = db.prepare("SELECT value FROM meta WHERE name = 'state'");
     this.#put = db.prepare('INSERT OR REPLACE INTO meta VALUES(?, ?)');
   }
 
   /** Null for an index that was never written to. The same object as before while it still holds: nothing is parsed for every answer. */
   read(): IndexState | null {
-    const revision = this.#revision.get()?.['value'];
-    if (revision === undefined) return null;
-    if (this.#known === null || this.#revisionRead !== Number(revision)) {
-      this.#revisionRead = Number(revision);
+    const revision = this.#readRevision();
+    if (revision === null) return null;
+    if (this.#known === null || this.#revisionRead !== revision) {
+      this.#revisionRead = revision;
       this.#known = JSON.parse(String(this.#state.get()?.['value'])) as IndexState;
     }
     return this.#known;
+  }
+
+  #readRevision(): number | null {
+    // An array, because every answer begins with it.
+    const row = this.#revision.get() as readonly unknown[] | undefined;
+    return row === undefined ? null : Number(row[0]);
   }
 
   /** Another number after each change, as of the last {@link read}. */
@@ -33,7 +40,7 @@ export class StateRows {
   }
 
   write(state: IndexState): void {
-    this.#put.run('revision', String(Number(this.#revision.get()?.['value'] ?? 0) + 1));
+    this.#put.run('revision', String((this.#readRevision() ?? 0) + 1));
     this.#put.run('state', JSON.stringify(state));
   }
 }

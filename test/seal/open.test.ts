@@ -159,6 +159,19 @@ describe('a sealed record', () => {
     expect(await rejection(() => openerFor(READER, respelled).open(line, RECORD.body))).toBe('OpenError does-not-open');
   });
 
+  it('of an epoch that was forgotten opens once that is added again; what was added last is remembered', async () => {
+    const [old, young] = [await createEpoch(MANIFEST), await createEpoch(MANIFEST)];
+    const [first, second] = [sealRecord(old), sealRecord(young)];
+    const opener = openerFor(READER, old.text);
+    await opener.open(first.line, first.body);
+    opener.addEpoch(young.text);
+    opener.keepLast(1);
+    expect((await opener.open(second.line, second.body)).parts).toEqual(PARTS);
+    expect(await rejection(() => opener.open(first.line, first.body))).toBe('OpenError unknown-epoch');
+    opener.addEpoch(old.text);
+    expect((await opener.open(first.line, first.body)).parts).toEqual(PARTS);
+  });
+
   it('of a malformed line, or with members of other kinds, is refused', async () => {
     for (const line of canonicalMutants(JSON.parse(RECORD.line) as Json)) {
       expect(await open(line, RECORD.body)).toMatch(
