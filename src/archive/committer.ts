@@ -87,7 +87,7 @@ export class LogCommitter {
     const serverMs = await store.serverTimeMs();
     const heads = state.heads();
     const bytes = encodeHeads(heads);
-    const { won } = await store.create(headsKey(origin, heads.leaves), bytes, schedules.lockForLog([], serverMs));
+    const { won } = await store.create(headsKey(origin, heads.leaves), bytes, schedules.lockForEvidence(serverMs));
     if (!won) return null;
     const file = { h: sha256Hex(bytes), n: bytes.length };
     return { t: 'heads', file, root: headsRootHex(heads.streams), streams: heads.streams.length } as Omit<

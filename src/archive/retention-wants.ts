@@ -18,25 +18,26 @@ export interface Wanted {
 /** What a segment and everything it names is to be locked for, under some schedules and from the time it was written. */
 export interface Wants {
   /**
-   * Everything: the segment first, since it must outlive what it names, and the packs last, so that they tell what was done. Empty if
-   * the segment names nothing of these classes.
+   * Everything: the segment first, since it must outlive what it names, and the packs last, so that they tell what was done. Evidence
+   * alone if the segment names nothing of these classes.
    */
   readonly all: readonly Wanted[];
   /** Packs that were promised for less. Nothing but their class's schedule ever lengthens them. */
   readonly packs: readonly Wanted[];
 }
 
-export function wantsOf(segment: Segment, schedules: SchedulesByClass): Wants {
+/** `beside`: time stamps and cosigned checkpoints of the log's size behind this segment. */
+export function wantsOf(segment: Segment, schedules: SchedulesByClass, beside: readonly string[] = []): Wants {
   const { origin, first } = segment.head;
   const atMs = fromSeconds(segment.tail.at);
   const packs = new Map<string, Lock>();
   const objects = new Map<string, Lock>();
   const promisedForLess = new Set<string>();
-  const heads: string[] = [];
+  const evidence = [...beside];
   let longest = 0;
   for (const line of segment.entries) {
     const entry = mayName(line) ? parseEntry(line.toString('latin1')) : null;
-    if (entry?.t === 'heads') heads.push(headsKey(origin, first));
+    if (entry?.t === 'heads') evidence.push(headsKey(origin, first));
     if (entry === null || !('ret' in entry) || entry.ret === undefined) continue;
     const schedule = schedules.get(entry.ret);
     const lock = schedule === undefined ? null : lockUnder(schedule, atMs);
@@ -48,10 +49,15 @@ export function wantsOf(segment: Segment, schedules: SchedulesByClass): Wants {
       for (const { h } of entry.obj ?? []) lengthen(objects, mediaKey(h), lock);
     }
   }
-  if (packs.size + objects.size === 0) return { all: [], packs: [] };
+  // What vouches for all that came before is kept as long as any of it.
+  const lasting = longerThanAll(
+    [...schedules.values()].map((schedule) => lockUnder(schedule, atMs)),
+    0,
+  );
+  const vouching = evidence.map((key) => ({ key, lock: lasting }));
+  if (packs.size + objects.size === 0) return { all: vouching, packs: [] };
   const own = longerThanAll([...packs.values(), ...objects.values()], longest);
-  const parts = [segmentKey(origin, first), ...heads].map((key) => ({ key, lock: own }));
-  const all = [...parts, ...listed(objects), ...listed(packs)];
+  const all = [{ key: segmentKey(origin, first), lock: own }, ...vouching, ...listed(objects), ...listed(packs)];
   return { all, packs: listed(packs).filter(({ key }) => promisedForLess.has(key)) };
 }
 

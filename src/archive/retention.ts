@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { RetentionEntry } from '../record/entry-types.ts';
-import type { Segment } from '../record/segment.ts';
 import type { LogState } from './log-state.ts';
+import { EvidenceCursor } from './retention-evidence.ts';
 import { Patience } from './retention-patience.ts';
 import { RetentionPlace } from './retention-place.ts';
-import { wantsOf, type SchedulesByClass } from './retention-wants.ts';
+import { wantsOf, type SchedulesByClass, type Wanted } from './retention-wants.ts';
 import { readSegment, segmentsFrom, type LogPlace } from './segments.ts';
 import { covers, joined } from './store-lock.ts';
 import type { Lock } from './store.ts';
@@ -29,8 +29,8 @@ export interface RetentionParts {
 const TOLD_EVERY = 256;
 
 /**
- * Lengthens the locks of what is stored already when its class's schedule was lengthened: of each segment, and then of everything it
- * names, in the order of the log. The log says what is wanted and the store what is done, so a run that is cut short goes on where
+ * Lengthens the locks of what is stored already when its class's schedule was lengthened: of each segment, then of the heads, time stamps
+ * and cosignatures that vouch for the log there, and then of everything it names, in the order of the log. The log says what is wanted and the store what is done, so a run that is cut short goes on where
  * it stopped, and a second one finds nothing to do. Locks only ever get longer; two archivers may do this at once.
  */
 export class RetentionKeeper {
@@ -66,9 +66,11 @@ export class RetentionKeeper {
     const tell = (): void => onProgress({ leaf, end, extended: this.#extended, missing: this.#missing });
     // Begun again, where it was, when reading a segment failed for the moment.
     await patience.call(async () => {
+      const beside = new EvidenceCursor(place, leaf);
       for await (const segment of segmentsFrom(place, leaf)) {
         if (segment.head.first >= end) break;
-        await this.#lengthen(segment, schedules, patience);
+        const wants = wantsOf(segment, schedules, await beside.upTo(segment.tail.size));
+        await this.#lengthen(wants.all, patience);
         if (patience.signal.aborted) break;
         leaf = segment.tail.size;
         looked += 1;
@@ -79,9 +81,9 @@ export class RetentionKeeper {
     if (this.#extended + this.#missing > 0) tell();
   }
 
-  async #lengthen(segment: Segment, schedules: SchedulesByClass, patience: Patience): Promise<void> {
+  async #lengthen(wanted: readonly Wanted[], patience: Patience): Promise<void> {
     const { store } = this.#parts.place;
-    for (const { key, lock } of wantsOf(segment, schedules).all) {
+    for (const { key, lock } of wanted) {
       const state = await patience.call(() => store.state(key, ''));
       if (patience.signal.aborted) return;
       if (state === null) this.#missing += 1;

@@ -56,7 +56,12 @@ export class Schedules {
     return { mode, until: untilFrom(untilMs) };
   }
 
-  /** The lock for a part of the log itself: longer than all it names, and at least the shortest schedule. */
+  /** The lock for what vouches for everything before it: heads, time stamps, cosigned checkpoints. Longer than any schedule. */
+  lockForEvidence(serverMs: number): Lock {
+    return this.lockForLog([], serverMs);
+  }
+
+  /** The lock for a part of the log itself: longer than all it names, and where it names nothing, than any schedule. */
   lockForLog(named: readonly Lock[], serverMs: number): Lock {
     const schedules = [...this.#byClass.values()];
     const mode = schedules.some((schedule) => schedule.mode === 'GOVERNANCE') ? 'GOVERNANCE' : 'COMPLIANCE';

@@ -62,7 +62,7 @@ export class WitnessRound implements Round {
     if (isStored) return;
     const note = Buffer.from(log.checkpoint + line);
     const { store, origin, schedules } = archived;
-    const lock = schedules.lockForLog([], await store.serverTimeMs());
+    const lock = schedules.lockForEvidence(await store.serverTimeMs());
     await store.create(witnessKey(origin, log.size, sha256Hex(note)), note, lock);
   }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
-import { readPublicKey } from '../base/secrets.ts';
 import { cosignerKey, parseCosignerKey } from '../record/cosignature.ts';
 import type { NoteKey } from '../record/note.ts';
 import { signingPublic } from './manifest-members.ts';
+import { readHeldKey } from './possession.ts';
 
 /** A witness as commands name it. */
 export interface NamedWitness {
@@ -24,7 +24,7 @@ export function witnessOf(text: string): NamedWitness {
   if (url !== undefined && !URL.canParse(url)) throw otherForm();
   if (vkey !== undefined) return { key: parseCosignerKey(vkey), url: url ?? null };
   if (name === undefined || file === undefined) throw otherForm();
-  return { key: cosignerKey(name, signingPublic(readPublicKey(file), file)), url: url ?? null };
+  return { key: cosignerKey(name, signingPublic(readHeldKey(file, 'witness', false), file)), url: url ?? null };
 }
 
 function otherForm(): Failure {

@@ -21,7 +21,8 @@ export function headsPrefix(origin: string): string {
   return `${logPrefix(origin)}heads/`;
 }
 
-function fixedWidth(leaf: number): string {
+/** A leaf or a size, so that names sort as numbers do. */
+export function fixedWidth(leaf: number): string {
   return String(leaf).padStart(LEAF_DIGITS, '0');
 }
 

@@ -8,6 +8,7 @@ import { judgeEvidenceLocks } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import type { LogCheck } from './log-check.ts';
 import type { ArchiveReader } from './reader.ts';
+import type { NeededLock } from './rules.ts';
 import { judgeTimeStamps, NO_TIME, readStamped, type StampedCheckpoint, type TimeReport } from './time-stamps.ts';
 import { judgeWitnesses, NO_WITNESSES, readCosigned, type CosignedNote, type WitnessReport } from './witnesses.ts';
 
@@ -82,6 +83,7 @@ export class Attestations {
     this.time = await judgeTimeStamps(this.#stamped, { tree, hasEnd, timeOf, judge, findings });
     const seesLocks = reader.abilities.locks && check.rules.store?.locks === true;
     const all = [...this.#cosigned, ...this.#stamped].map(({ evidence }) => evidence);
-    if (seesLocks) await judgeEvidenceLocks(reader, all, findings);
+    const needed = (size: number): NeededLock | null => check.evidenceLock(size);
+    if (seesLocks) await judgeEvidenceLocks(reader, all, needed, findings);
   }
 }

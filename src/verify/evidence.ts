@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sha256Hex } from '../record/hash.ts';
 import type { Findings, FindingCode } from './findings.ts';
+import { judgeLock } from './lock.ts';
 import { listed, readWhole, ReaderTrouble, stateOf, type ArchiveReader, type StoredVersion } from './reader.ts';
+import type { NeededLock } from './rules.ts';
 import { shown } from './survey.ts';
 
 /** Others' words on the log, beside it: cosignatures and time stamps. Each object is named by its size and its hash. */
@@ -16,6 +18,7 @@ export interface Evidence {
 const NAME = /^(\d{16})-([0-9a-f]{16})$/;
 const MAX_EVIDENCE_BYTES = 4 * 1024 * 1024;
 const READ_AT_ONCE = 16;
+const ANY_LOCK: NeededLock = { mode: 'GOVERNANCE', untilMs: 0 };
 
 /**
  * Lists and reads a folder of evidence. Taken before the segments, which it follows. What is hidden, replaced or not what its name says
@@ -115,17 +118,18 @@ function isNamed(key: string, bytes: Buffer): boolean {
   return key.endsWith(`-${sha256Hex(bytes).slice(0, 16)}`);
 }
 
-/** Evidence is locked like the log itself; for how long follows from schedules that may have come later, so only that it is. */
+/** Evidence is locked like heads: as the longest schedule said at its size. Where that was not read, only that it is locked is judged. */
 export async function judgeEvidenceLocks(
   reader: ArchiveReader,
   all: readonly Evidence[],
+  needed: (size: number) => NeededLock | null,
   findings: Findings,
 ): Promise<void> {
   for (let at = 0; at < all.length; at += READ_AT_ONCE) {
     await Promise.all(
-      all.slice(at, at + READ_AT_ONCE).map(async ({ key, version }) => {
+      all.slice(at, at + READ_AT_ONCE).map(async ({ key, version, size }) => {
         const state = await stateOf(reader, key, version);
-        if (state?.lock === null) findings.add('verify/lock-missing', { key }, 'a lock', 'none');
+        judgeLock(state?.lock ?? null, needed(size) ?? ANY_LOCK, { key }, findings);
       }),
     );
   }

@@ -56,6 +56,7 @@ export class LogCheck {
   readonly #window: IdWindow;
   readonly #times = new Map<number, string>();
   readonly #timesBefore = new Map<number, string>();
+  readonly #evidenceLocks = new Map<number, NeededLock>();
   readonly counts: Partial<Record<EntryType, number>> = {};
   segments = 0;
   /** Time of the newest segment: the store's own clock. */
@@ -94,6 +95,8 @@ export class LogCheck {
     this.#applyRuns(summary, at);
     this.#epochs.apply(summary.epochs, at);
     const locks = [...(await this.#applyObjects(summary, at)), ...(await this.#applyEvents(summary, at))];
+    const lasting = this.rules.neededForEvidence(at);
+    for (const size of this.tree.wantedBetween(summary.first, summary.end + 1)) this.#evidenceLocks.set(size, lasting);
     this.#judgeTail(summary);
     await this.#p.tiles.take(summary.first, summary.ids);
     await this.#p.payloads.segmentLock(summary.first, this.rules.neededForLog(locks, at));
@@ -131,7 +134,7 @@ export class LogCheck {
         { leaf, leaves: first },
         this.#ownHeads(),
       );
-      if (stored !== null) await this.#p.payloads.headsLock(first, stored, this.rules.neededForLog([], tail.at));
+      if (stored !== null) await this.#p.payloads.headsLock(first, stored, this.rules.neededForEvidence(tail.at));
     }
   }
 
@@ -149,6 +152,11 @@ export class LogCheck {
   /** Time of the segment with this leaf, if somebody asked about the size of the log behind it. */
   timeOf(leaf: number): string | null {
     return this.#timesBefore.get(leaf + 1) ?? null;
+  }
+
+  /** The lock that evidence about the log of this size must have, if somebody asked about that size and it was read. */
+  evidenceLock(size: number): NeededLock | null {
+    return this.#evidenceLocks.get(size) ?? null;
   }
 
   #judgeTime({ first, end, tail }: SegmentSummary): string {

@@ -5,6 +5,7 @@ import { headsKey, mediaKey, packKey, segmentKey } from '../record/layout.ts';
 import type { Findings, FindingCode } from './findings.ts';
 import type { StoredObject } from './inventory.ts';
 import type { Jobs } from './jobs.ts';
+import { judgeLock } from './lock.ts';
 import { MissingList } from './missing.ts';
 import type { OfficerBook } from './officers.ts';
 import { judgePackStream } from './pack-bytes.ts';
@@ -164,16 +165,7 @@ export class PayloadCheck {
     if (!this.seesLocks) return;
     await this.#p.jobs.start(0, async () => {
       const state = await stateOf(this.#p.reader, key, version);
-      const lock = state?.lock ?? null;
-      const where = { leaf, key };
-      const expected = `${needed.mode} until ${shownTime(needed.untilMs)}`;
-      if (lock === null) {
-        this.#p.findings.add('verify/lock-missing', where, expected, 'no lock');
-      } else if (needed.mode === 'COMPLIANCE' && lock.mode !== 'COMPLIANCE') {
-        this.#p.findings.add('verify/lock-mode', where, expected, lock.mode);
-      } else if (!(Date.parse(lock.until) >= needed.untilMs)) {
-        this.#p.findings.add('verify/lock-short', where, expected, `until ${lock.until}`);
-      }
+      judgeLock(state?.lock ?? null, needed, { leaf, key }, this.#p.findings);
     });
   }
 
@@ -199,8 +191,4 @@ export class PayloadCheck {
   #orphans(code: FindingCode, count: number): void {
     if (count > 0) this.#p.findings.add(code, {}, 'objects that the log names', `${count} others`);
   }
-}
-
-function shownTime(timeMs: number): string {
-  return Number.isNaN(timeMs) ? 'a time' : `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }

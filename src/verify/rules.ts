@@ -107,7 +107,17 @@ export class RuleBook {
     return { mode: schedule.mode, untilMs: lengthFrom(fromMs, schedule) };
   }
 
-  /** The lock of a part of the log: no weaker and no shorter than what it names; of a part that names nothing, the shortest schedule. */
+  /** The lock of what vouches for everything before it: as the longest schedule says, strict where any is. */
+  neededForEvidence(at: string): NeededLock {
+    const schedules = [...this.#schedules.values()];
+    const atMs = Date.parse(at);
+    return {
+      mode: schedules.some(({ mode }) => mode === 'COMPLIANCE') ? 'COMPLIANCE' : 'GOVERNANCE',
+      untilMs: Math.max(atMs, ...schedules.map((schedule) => lengthFrom(atMs, schedule))),
+    };
+  }
+
+  /** The lock of a segment: no weaker and no shorter than what it names; of one that names nothing, the shortest schedule. */
   neededForLog(named: readonly NeededLock[], at: string): NeededLock {
     const atMs = Date.parse(at);
     const schedules = [...this.#schedules.values()];

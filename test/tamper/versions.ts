@@ -99,6 +99,11 @@ export const LOCKS: readonly ArchiveRow[] = [
     ['verify/lock-short'],
   ],
   [
+    'heads that end before what they vouch for, though not before the shortest schedule',
+    (archive) => archive.lock(archive.key('/heads/', -1), { mode: 'COMPLIANCE', until: '2031-01-01T00:00:00Z' }),
+    ['verify/lock-short'],
+  ],
+  [
     'a date that is none',
     (archive) => archive.lock(archive.key('/pack/', 0), { mode: 'COMPLIANCE', until: 'soon' }),
     ['verify/lock-short'],

@@ -12,7 +12,8 @@ import { TRUST } from '../support/archive-fixture.ts';
 import { LOG, ORIGIN, ROOT, signingPair, type SigningPair } from '../vectors/keys.ts';
 import type { MemoryArchive } from './memory-archive.ts';
 import { relog } from './relog.ts';
-import { codesAfter, codesOf, flip, lockAll, notesOf, smallArchive, verify } from './subject.ts';
+import { toBucket } from '../tamper/versions.ts';
+import { codesAfter, codesOf, flip, notesOf, smallArchive, verify } from './subject.ts';
 
 const [ONE, TWO, THREE] = ['one', 'two', 'three'].map((name) => signingPair(`witness ${name}`)) as [
   SigningPair,
@@ -170,12 +171,26 @@ describe('what witnesses cosigned', () => {
       'verify/version-other-bytes',
     ]);
     expect(await codesAfter(base, (copy) => copy.addVersion(key, copy.get(key)))).toEqual([]);
-    const lock = { mode: 'COMPLIANCE', until: '2034-11-24T00:00:00Z' } as const;
-    lockAll(base);
-    const before = new Set(codesOf(await verify(base)));
-    expect(before.has('verify/lock-missing')).toBe(false);
-    base.lock(key, lock);
-    expect(codesOf(await verify(base))).toEqual([...before]);
+  });
+
+  test('is locked for as long as the longest schedule of its size, where the store locks', async () => {
+    const bucket = archive.clone();
+    toBucket(bucket);
+    const newest = bucket.get(checkpointKey(ORIGIN)).toString();
+    const [, second = ''] = bucket.keys(segmentPrefix(ORIGIN));
+    const keys = [newest, parseSegment(bucket.get(second)).head.checkpoint].map((note) =>
+      witnessed(bucket, note, [ONE]),
+    );
+    const locked = (lock: Parameters<MemoryArchive['lock']>[1]) => (copy: MemoryArchive) =>
+      keys.forEach((key) => copy.lock(key, lock));
+    const strict = (until: string) => locked({ mode: 'COMPLIANCE', until });
+    expect(await codesAfter(bucket, locked(null))).toEqual(['verify/lock-missing']);
+    expect(await codesAfter(bucket, strict('2034-01-01T00:00:00Z'))).toEqual([]);
+    // Of the classes of this archive one is kept for three years and one for seven.
+    expect(await codesAfter(bucket, strict('2031-01-01T00:00:00Z'))).toEqual(['verify/lock-short']);
+    expect(await codesAfter(bucket, locked({ mode: 'GOVERNANCE', until: '2034-01-01T00:00:00Z' }))).toEqual([
+      'verify/lock-mode',
+    ]);
   });
 
   test('could not be judged under a policy for another log', async () => {

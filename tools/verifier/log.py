@@ -318,6 +318,6 @@ class Log:
         name = f"{segment.first:016d}"
         key = f"log/{self.trust.origin}/heads/{name}"
         self.payloads.heads.add(name)
-        self.payloads.segments[key] = self.rules.log_lock([], seconds(segment.tail["at"]))
+        self.payloads.segments[key] = self.rules.evidence_lock(seconds(segment.tail["at"]))
         where = {"leaf": leaf, "key": key}
         judge_heads(entry, stand, self.store.first(key), self.trust.origin, segment.first, where, self.findings)

@@ -108,12 +108,18 @@ class Rules:
         return (schedule["mode"], length_from(begin, schedule)) if schedule else ("COMPLIANCE", begin)
 
     def log_lock(self, named, at):
-        """A part of the log is locked no weaker and no shorter than what it names; where it names nothing, as the shortest schedule."""
+        """A segment is locked no weaker and no shorter than what it names; where it names nothing, as the shortest schedule."""
         if named:
             return "COMPLIANCE" if any(mode == "COMPLIANCE" for mode, _ in named) else "GOVERNANCE", max(until for _, until in named)
         schedules = self.schedules.values()
         strict = schedules and all(schedule["mode"] == "COMPLIANCE" for schedule in schedules)
         return "COMPLIANCE" if strict else "GOVERNANCE", min((length_from(at, schedule) for schedule in schedules), default=at)
+
+    def evidence_lock(self, at):
+        """What vouches for everything before it is locked as the longest schedule says, strictly where any is strict."""
+        schedules = self.schedules.values()
+        strict = any(schedule["mode"] == "COMPLIANCE" for schedule in schedules)
+        return "COMPLIANCE" if strict else "GOVERNANCE", max((length_from(at, schedule) for schedule in schedules), default=at)
 
 
 def length_from(at, schedule):
