@@ -14,7 +14,11 @@ import type { Downlink } from '../queue/link.ts';
 import { cosignerKey } from '../record/cosignature.ts';
 import { parseSigningKeyText, signingKeyOf } from '../record/key.ts';
 import type { NoteKey } from '../record/note.ts';
+import type { OwnWitness } from './own-witness.ts';
 import { assertNamed, type Trusted } from './trusted.ts';
+
+/** Where errors say that the evaluation's own witness is. */
+const OWN = 'this process';
 
 export interface ArchiverRole {
   readonly config: Config;
@@ -25,6 +29,8 @@ export interface ArchiverRole {
   readonly running: Running;
   /** The operator has confirmed locks that nobody can take back. */
   readonly confirmedRetention: boolean;
+  /** Of an evaluation, in this process. */
+  readonly ownWitness?: OwnWitness | null;
 }
 
 export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
@@ -50,7 +56,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
     headsEveryMs: headsEvery,
     readBackAfterMs: readBackAfter,
-    rounds: (archived) => roundsOf(config, trusted, archived, told, timeRounds),
+    rounds: (archived) => roundsOf(role, archived, told, timeRounds),
     clock: Date.now,
     events: told,
     onFatal: running.fatal,
@@ -67,8 +73,7 @@ function assertLogKey({ trust }: Trusted, id: string, where: string): void {
 }
 
 function roundsOf(
-  { archive, witnesses }: Config,
-  trusted: Trusted,
+  { config: { archive, witnesses }, trusted, ownWitness = null }: ArchiverRole,
   log: ArchivedLog,
   events: ArchiverEvents,
   timeRounds: MakeRounds,
@@ -80,9 +85,9 @@ function roundsOf(
       everyMs: archive.tilesEvery,
       run: async (now, signal) => void (await tiles.publish(now, signal)),
     },
-    ...witnesses.map(({ name, url }) => {
+    ...[...witnesses, ...(ownWitness === null ? [] : [{ ...ownWitness, url: OWN }])].map(({ name, ...way }) => {
       const { witnessEvery: everyMs, witnessAlarmAfter: alarmAfterMs } = archive;
-      const address = { url, key: witnessKeyOf(trusted, name) };
+      const address = { ...way, key: witnessKeyOf(trusted, name) };
       return new WitnessRound({ log, address, everyMs, alarmAfterMs, clock: Date.now, events });
     }),
     ...timeRounds(log),

@@ -22,7 +22,8 @@ export interface WitnessOptions {
 export async function witness(options: WitnessOptions, events: Events): Promise<void> {
   assertSafeEnvironment();
   await runRole('witness', events, async (running, parts) => {
-    await startWitness(options, { events, running, parts });
+    const server = makeWitness(options, { events, running, parts });
+    await server.listen(options.host, options.port);
     events.started('witness', VERSION);
   });
 }
@@ -33,8 +34,11 @@ export interface Surroundings {
   readonly parts: AsyncDisposableStack;
 }
 
-/** Resolves with the port once it takes checkpoints; it does until `parts` are disposed of. */
-export async function startWitness(options: WitnessOptions, { events, running, parts }: Surroundings): Promise<number> {
+/** Makes a witness that lasts until `parts` are disposed of. */
+export function makeWitness(
+  options: Pick<WitnessOptions, 'name' | 'key' | 'directory' | 'trust'>,
+  { events, running, parts }: Surroundings,
+): WitnessServer {
   const key = readSigningKey(options.key);
   const logs = options.trust.map((file) => readTrust(file).log);
   const book = parts.use(new WitnessBook(options.directory, running.fatal));
@@ -50,5 +54,5 @@ export async function startWitness(options: WitnessOptions, { events, running, p
     },
   });
   parts.defer(() => server.close());
-  return server.listen(options.host, options.port);
+  return server;
 }

@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/base/config.ts';
 import { Events } from '../../src/base/events.ts';
 import { openLog } from '../../src/base/log.ts';
 import { initialiseEvaluation } from '../../src/cli/init.ts';
-import { withOwnWitness } from '../../src/main/own-witness.ts';
+import { openOwnWitness } from '../../src/main/own-witness.ts';
 import { readTrusted } from '../../src/main/trusted.ts';
 import { temporaryDirectory } from '../support/spool-kit.ts';
 
@@ -21,29 +21,24 @@ function surroundings(parts: AsyncDisposableStack) {
   return { events: new Events(openLog('error')), running, parts };
 }
 
-it('an evaluation has a witness of its own, which takes checkpoints until its process ends', async () => {
+it('an evaluation has a witness of its own, which answers as one over the network does', async () => {
   await using parts = new AsyncDisposableStack();
   const { config, trusted } = evaluation();
-  const { witnesses } = await withOwnWitness(config, trusted, surroundings(parts));
-  expect(witnesses).toEqual([
-    { name: 'evaluation-witness', url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) },
-  ]);
-  const [{ url } = { url: '' }] = witnesses;
-  expect((await fetch(`${url}/add-checkpoint`, { method: 'POST', body: 'no checkpoint' })).status).toBe(400);
-  await parts.disposeAsync();
-  await expect(fetch(url)).rejects.toThrow();
+  const own = await openOwnWitness(config, trusted, surroundings(parts));
+  expect(own?.name).toBe('evaluation-witness');
+  expect(await own?.ask('no checkpoint')).toEqual({ status: 400, text: expect.stringContaining('malformed') });
 });
 
-it('no witness is started where none is asked for', async () => {
+it('no witness is made where none is asked for', async () => {
   await using parts = new AsyncDisposableStack();
   const { file, trusted } = evaluation();
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^ownWitness:\n(?: .*\n)+/m, ''));
-  expect((await withOwnWitness(loadConfig(file), trusted, surroundings(parts))).witnesses).toEqual([]);
+  expect(await openOwnWitness(loadConfig(file), trusted, surroundings(parts))).toBeNull();
 });
 
 it('outside of an evaluation a witness in the process that it watches is refused', async () => {
   await using parts = new AsyncDisposableStack();
   const { config, trusted } = evaluation();
   const forRecords = { manifest: { ...trusted.manifest, evaluation: false } };
-  await expect(withOwnWitness(config, forRecords, surroundings(parts))).rejects.toThrow(/own-witness/);
+  await expect(openOwnWitness(config, forRecords, surroundings(parts))).rejects.toThrow(/own-witness/);
 });
