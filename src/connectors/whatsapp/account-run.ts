@@ -9,7 +9,7 @@ import { endingOf, type Ending } from './close-codes.ts';
 import type { WhatsAppConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { Credentials } from './credentials.ts';
-import { Fence } from './fence.ts';
+import { Fence, fenceUntil } from './fence.ts';
 import { GroupWatch } from './groups.ts';
 import type { HistoryRepair } from './history/repair.ts';
 import type { HealthBook } from '../health.ts';
@@ -53,6 +53,7 @@ export class AccountRun {
   /** Ended for good, until somebody links or the process starts again. */
   #halted = false;
   #linking = false;
+  #isSweeping = false;
   #connection: Connection | null = null;
   /** All that waited at the server was offered. */
   #isCaughtUp = false;
@@ -65,7 +66,7 @@ export class AccountRun {
     this.lane = parts.lane;
     this.#phone = new PhoneWatch(this.lane, parts.config.thresholds.phoneIdle);
     this.#groups = new GroupWatch({ ...parts, everyMs: parts.config.intervals.groups });
-    this.#sweeper = new Sweeper({ ...parts, phone: this.#phone });
+    this.#sweeper = new Sweeper({ ...parts, phone: this.#phone, awaited: this.#awaited });
     this.#lastWellMs = this.lane.read<Linked>('alive')?.atMs ?? this.lane.nowMs;
   }
 
@@ -167,7 +168,7 @@ export class AccountRun {
     } finally {
       clearInterval(sweep);
       signal.removeEventListener('abort', drop);
-      this.#awaited.expect(connection.book.takeBefore(Number.POSITIVE_INFINITY));
+      this.#awaited.expect(connection.book.nodes);
       this.#awaited.pause();
       this.#connection = null;
       this.#isCaughtUp = false;
@@ -202,21 +203,21 @@ export class AccountRun {
   }
 
   async #sweep(connection: Connection, fence: Fence): Promise<void> {
+    // Before the guard: while the spool is full, the connection is well.
+    this.#lastWellMs = this.lane.nowMs;
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
     try {
-      this.#lastWellMs = this.lane.nowMs;
       await this.#sweeper.connected(connection, fence);
       if (this.#isCaughtUp) {
         void this.#groups.tend(connection);
         await this.parts.repair.tend(this.lane, connection, fence);
       }
-      const overdue = this.#awaited.overdue(this.lane.nowMs, this.parts.config.thresholds.unaccounted);
-      for (const node of overdue) {
-        this.lane.alarm('unaccounted');
-        const { captures, session } = connection.meaning.stanza(node, 'unaccounted');
-        await this.lane.deliver(captures, session, fence);
-      }
+      await this.#sweeper.missed(connection, fence);
     } catch (error) {
       if (!fence.hasFallen) this.parts.events.trouble('watch', error);
+    } finally {
+      this.#isSweeping = false;
     }
   }
 
@@ -254,15 +255,11 @@ export class AccountRun {
 
   async #note(captures: Parameters<AccountLane['deliver']>[0], signal: AbortSignal): Promise<void> {
     if (captures.length === 0) return;
-    const fence = new Fence(0);
-    const fall = (): void => fence.fall();
-    signal.addEventListener('abort', fall, { once: true });
+    using until = fenceUntil(signal);
     try {
-      await this.lane.deliver(captures, [], fence);
+      await this.lane.deliver(captures, [], until.fence);
     } catch (error) {
       if (!signal.aborted) this.parts.events.trouble('watch', error);
-    } finally {
-      signal.removeEventListener('abort', fall);
     }
   }
 }

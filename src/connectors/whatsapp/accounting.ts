@@ -44,10 +44,19 @@ export class StanzaBook {
     return oldest?.atMs ?? null;
   }
 
-  /** Takes out what is older; it is somebody else's to account for. */
-  takeBefore(atMs: number): StanzaNode[] {
-    const overdue = [...this.#open.values()].filter((entry) => entry.atMs <= atMs);
-    for (const { node } of overdue) this.#open.delete(node);
-    return overdue.map(({ node }) => node);
+  /** The oldest that came by then and is open still. It stays in the book until it is {@link given} to somebody, durably. */
+  overdue(byMs: number): StanzaNode | null {
+    const [oldest] = this.#open.values();
+    return oldest !== undefined && oldest.atMs <= byMs ? oldest.node : null;
+  }
+
+  /** It is somebody else's to account for. */
+  given(node: StanzaNode): void {
+    this.#open.delete(node);
+  }
+
+  /** What is open still. */
+  get nodes(): StanzaNode[] {
+    return [...this.#open.keys()];
   }
 }

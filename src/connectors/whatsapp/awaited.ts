@@ -26,12 +26,16 @@ export class Awaited {
     this.#sinceMs = null;
   }
 
-  /** Takes out what the server should have sent again by now. */
-  overdue(nowMs: number, afterMs: number): StanzaNode[] {
-    if (this.#sinceMs === null || this.#nodes.size === 0 || nowMs - this.#sinceMs < afterMs) return [];
-    const nodes = [...this.#nodes.values()];
-    this.#nodes.clear();
-    return nodes;
+  /** One that the server should have sent again by now. It is awaited until it is {@link missed}. */
+  overdue(nowMs: number, afterMs: number): StanzaNode | null {
+    if (this.#sinceMs === null || nowMs - this.#sinceMs < afterMs) return null;
+    const [first] = this.#nodes.values();
+    return first ?? null;
+  }
+
+  /** That it did not come is recorded. */
+  missed(node: StanzaNode): void {
+    this.#nodes.delete(keyOf(node));
   }
 }
 

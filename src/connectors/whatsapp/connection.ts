@@ -70,6 +70,7 @@ export class Connection {
       ...parts,
       mostWaitingBytes: config.limits.pending,
       onFull: () => this.drop(),
+      onStuck: (error) => this.#stuck(error),
     });
     lane.pipeline = this.#pipeline;
     this.meaning = new Meaning({ lane, normalise, followUps, own: () => this.own });
@@ -191,6 +192,12 @@ export class Connection {
     if (this.#parts.fence.hasFallen) return;
     events.trouble('frame', error);
     lane.alarm('frame-unreadable');
+    this.drop();
+  }
+
+  /** What was entered is not receipted: it comes again, to a connection that does not wait for it. */
+  #stuck(error: unknown): void {
+    this.#parts.events.trouble('deliver', error);
     this.drop();
   }
 

@@ -44,6 +44,15 @@ export class Fence {
   }
 }
 
+/** For what no connection holds: only the end of the run stops it. */
+export function fenceUntil(signal: AbortSignal): Disposable & { readonly fence: Fence } {
+  const fence = new Fence(0);
+  const fall = (): void => fence.fall();
+  signal.addEventListener('abort', fall, { once: true });
+  if (signal.aborted) fall();
+  return { fence, [Symbol.dispose]: () => signal.removeEventListener('abort', fall) };
+}
+
 export function stopped(): Failure {
   return new Failure('whatsapp/stopped', { expected: 'a connection that holds the account', got: 'one that ended' });
 }

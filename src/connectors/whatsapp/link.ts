@@ -72,6 +72,7 @@ class Pairing {
     });
     const drop = (): void => connection.drop();
     signal.addEventListener('abort', drop, { once: true });
+    if (signal.aborted) drop();
     try {
       const code = await connection.ended;
       if (this.#paired) await this.#adopt(fence);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { isFailure } from '../../base/failure.ts';
-import type { Capture, SessionChange } from '../connector.ts';
-import { commitForClient } from './commit.ts';
+import type { SessionChange } from '../connector.ts';
+import { commit, type Changes } from './commit.ts';
 import { never, type Fence } from './fence.ts';
 import type { AccountLane } from './lane.ts';
 
-/** What must become durable together. */
-export interface Unit {
-  readonly captures: readonly Capture[];
-  readonly session: readonly SessionChange[];
+export interface Unit extends Changes {
   readonly onDurable: () => void;
 }
 
@@ -23,6 +20,8 @@ export interface PipelineParts {
   readonly mostWaitingBytes: number;
   /** Too much waits in memory. */
   readonly onFull: () => void;
+  /** Something will never be durable, and nothing that was entered after it. */
+  readonly onStuck: (error: unknown) => void;
 }
 
 const MOST_UNITS = 256;
@@ -96,20 +95,28 @@ export class Pipeline {
     return group;
   }
 
-  /** False if nothing more will be durable. */
+  /** False if nothing more will be durable. Never throws: the client would tell the server that the message is bad. */
   async #commit(group: readonly Entered[]): Promise<boolean> {
-    const { lane, fence } = this.#parts;
+    const { lane, fence, onStuck } = this.#parts;
     try {
       const captures = group.flatMap((unit) => unit.captures);
       const session = latest(group.flatMap((unit) => unit.session));
-      if (captures.length + session.length > 0) await lane.deliver(captures, session, fence);
+      if (group.length === 1) await commit(lane, fence, { captures, session });
+      else if (captures.length + session.length > 0) await lane.deliver(captures, session, fence);
       return true;
     } catch (error) {
-      if (!isFailure(error, 'refuse')) return false;
+      // The connection has ended, or the process is about to: whoever caused that tells of it.
+      if (isFailure(error, 'fatal') || isFailure(error, 'retry')) return false;
       // One that the spool refuses must not take the others with it.
-      for (const { captures, session } of group) await commitForClient(lane, fence, captures, session);
-      return true;
+      if (group.length > 1) return await this.#commitEach(group);
+      onStuck(error);
+      return false;
     }
+  }
+
+  async #commitEach(group: readonly Entered[]): Promise<boolean> {
+    for (const unit of group) if (!(await this.#commit([unit]))) return false;
+    return true;
   }
 
   #done(unit: Entered): void {

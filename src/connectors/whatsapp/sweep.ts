@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Capture, SessionChange } from '../connector.ts';
+import type { Awaited } from './awaited.ts';
+import { commit } from './commit.ts';
 import type { WhatsAppConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import type { Fence } from './fence.ts';
@@ -7,6 +9,7 @@ import type { HealthBook } from '../health.ts';
 import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import { gapCapture } from './own-records.ts';
+import type { StanzaNode } from './normalise/input.ts';
 import type { PhoneWatch } from './phone.ts';
 import { encodeState, forgottenPrefixes } from './state.ts';
 
@@ -15,6 +18,7 @@ export interface SweepParts {
   readonly lane: AccountLane;
   readonly health: HealthBook<HealthReason>;
   readonly phone: PhoneWatch;
+  readonly awaited: Awaited;
 }
 
 /** An account is not green with a stanza this old in the book. */
@@ -32,7 +36,7 @@ export class Sweeper {
   }
 
   /** While a connection holds the account. */
-  async connected(connection: Connection, fence: Fence): Promise<void> {
+  async connected(connection: Pick<Connection, 'book' | 'meaning' | 'drop'>, fence: Fence): Promise<void> {
     const { lane, config, health } = this.#parts;
     const { nowMs } = lane;
     const oldestMs = connection.book.oldestMs;
@@ -45,13 +49,25 @@ export class Sweeper {
     await this.#note(fence);
   }
 
-  async #lost(connection: Connection, fence: Fence): Promise<void> {
+  async #lost({ book, meaning }: Pick<Connection, 'book' | 'meaning'>, fence: Fence): Promise<void> {
     const { lane, config } = this.#parts;
-    const nodes = connection.book.takeBefore(lane.nowMs - config.thresholds.unaccounted);
-    lane.alarm('unaccounted', nodes.length);
-    for (const node of nodes) {
-      const { captures, session } = connection.meaning.stanza(node, 'unaccounted');
-      await lane.deliver(captures, session, fence);
+    const byMs = lane.nowMs - config.thresholds.unaccounted;
+    for (let node = book.overdue(byMs); node !== null; node = book.overdue(byMs)) {
+      await commit(lane, fence, meaning.stanza(node, 'unaccounted'));
+      book.given(node);
+      lane.alarm('unaccounted');
+    }
+  }
+
+  /** What an earlier connection ended with, and the server has not sent to this one. */
+  async missed({ meaning }: Pick<Connection, 'meaning'>, fence: Fence): Promise<void> {
+    const { lane, awaited, config } = this.#parts;
+    const { unaccounted } = config.thresholds;
+    const overdue = (): StanzaNode | null => awaited.overdue(lane.nowMs, unaccounted);
+    for (let node = overdue(); node !== null; node = overdue()) {
+      await commit(lane, fence, meaning.stanza(node, 'unaccounted'));
+      awaited.missed(node);
+      lane.alarm('unaccounted');
     }
   }
 

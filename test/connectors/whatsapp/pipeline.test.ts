@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 
 import { describe, expect, test } from 'vitest';
-import { Failure } from '../../../src/base/failure.ts';
+import { codeOf, Failure } from '../../../src/base/failure.ts';
+import type { Capture } from '../../../src/connectors/connector.ts';
 import { Fence } from '../../../src/connectors/whatsapp/fence.ts';
 import { holdFrames, type RawSocket } from '../../../src/connectors/whatsapp/frame-holder.ts';
 import { HealthBook } from '../../../src/connectors/health.ts';
 import type { HealthReason } from '../../../src/connectors/whatsapp/reasons.ts';
 import { AccountLane } from '../../../src/connectors/whatsapp/lane.ts';
-import { Pipeline } from '../../../src/connectors/whatsapp/pipeline.ts';
+import { accountHead } from '../../../src/connectors/whatsapp/own-records.ts';
+import { Pipeline, type Unit } from '../../../src/connectors/whatsapp/pipeline.ts';
 import { RecordedEvents } from '../../support/connector-events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MemorySink } from '../../support/memory-sink.ts';
@@ -19,7 +21,9 @@ function makePipeline(mostWaitingBytes = 1_000_000): {
   fence: Fence;
   lane: AccountLane;
   pipeline: Pipeline;
+  events: RecordedEvents;
   full: () => number;
+  stuck: string[];
 } {
   const sink = new MemorySink();
   const events = new RecordedEvents();
@@ -28,9 +32,11 @@ function makePipeline(mostWaitingBytes = 1_000_000): {
   const lane = new AccountLane({ account, sink, clock: Date.now, events, health, retryMs: 5, onFatal });
   const fence = new Fence(1);
   let full = 0;
-  const pipeline = new Pipeline({ lane, fence, mostWaitingBytes, onFull: () => (full += 1) });
+  const stuck: string[] = [];
+  const onStuck = (error: unknown): void => void stuck.push(codeOf(error));
+  const pipeline = new Pipeline({ lane, fence, mostWaitingBytes, onFull: () => (full += 1), onStuck });
   lane.pipeline = pipeline;
-  return { sink, fence, lane, pipeline, full: () => full };
+  return { sink, fence, lane, pipeline, events, full: () => full, stuck };
 }
 
 const change = (
@@ -41,6 +47,20 @@ const change = (
   session: [{ name, value: Buffer.from(text) }],
   onDurable: () => undefined,
 });
+
+function message(text: string): Unit {
+  const native = { chat: 'c', sender: 's', id: text, kind: 'message', revision: '' };
+  const view = { ...accountHead(account), kind: 'unknown', reason: 'understood' } as const;
+  const capture = { type: 'content', native, via: 'socket', atMs: 1, view, raw: Buffer.from(text) } as const;
+  return { captures: [capture], session: change(text, `key/${text}`).session, onDurable: () => undefined };
+}
+
+/** As a mistake in what understands messages would: it never passes. */
+const chokesOn =
+  (isBad: (capture: Capture) => boolean): MemorySink['obstacle'] =>
+  (captures) => {
+    if (captures.some(isBad)) throw new TypeError('expected something else');
+  };
 
 const settled = async (promise: Promise<unknown>): Promise<boolean> => {
   const later = new Promise<false>((resolve) => setTimeout(() => resolve(false), 30));
@@ -122,6 +142,45 @@ describe('a pipeline', () => {
     sink.obstacle = () => undefined;
     expect(await settled(pipeline.enter(change('2')))).toBe(false);
     expect(sink.session('creds')).toBeNull();
+  });
+
+  test('keeps the bytes of what the spool chokes on, says so, and goes on with all else', async () => {
+    const { pipeline, sink, events, stuck } = makePipeline();
+    sink.obstacle = chokesOn(({ native, raw }) => native?.kind === 'message' && String(raw) === 'b');
+    await Promise.all(['a', 'b', 'c'].map((text) => pipeline.enter(message(text))));
+    await pipeline.enter(message('d'));
+    expect(sink.contents.map(({ raw, native, view }) => [String(raw), native.kind, view.kind])).toEqual([
+      ['a', 'message', 'unknown'],
+      ['b', 'opaque', 'unknown'],
+      ['c', 'message', 'unknown'],
+      ['d', 'message', 'unknown'],
+    ]);
+    expect(sink.gaps).toMatchObject([
+      { state: 'final', native: { id: 'b' }, view: { detail: 'refused: TypeError' }, count: 1 },
+    ]);
+    expect(['a', 'b', 'c', 'd'].map((name) => sink.session(`key/${name}`)?.toString())).toEqual(['a', 'b', 'c', 'd']);
+    expect([events.total('refused-by-spool'), stuck]).toEqual([1, []]);
+  });
+
+  test.each([
+    ['the bytes', ({ raw, type }: Capture) => type === 'content' && String(raw) === 'a', 1, 'a'],
+    ['the identity', ({ native }: Capture) => native?.kind === 'message', 1, undefined],
+  ])('says that something was there if %s cannot be had', async (_name, isBad, gaps, id) => {
+    const { pipeline, sink } = makePipeline();
+    sink.obstacle = chokesOn(isBad);
+    await pipeline.enter(message('a'));
+    expect(sink.gaps).toHaveLength(gaps);
+    expect([sink.gaps[0]?.native?.id, sink.session('key/a')?.toString()]).toEqual([id, 'a']);
+  });
+
+  test('tells of session state that is never stored, and acknowledges nothing after it', async () => {
+    const { pipeline, sink, stuck } = makePipeline();
+    sink.obstacle = (_captures, session) => {
+      if (session.some(({ name }) => name === 'key/a')) throw new TypeError('expected something else');
+    };
+    const entered = [pipeline.enter(message('a')), pipeline.enter(message('b'))];
+    await eventually(() => stuck).toEqual(['TypeError']);
+    expect(await Promise.all(entered.map(settled))).toEqual([false, false]);
   });
 
   test('tells when too much waits', async () => {

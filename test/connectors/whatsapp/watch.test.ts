@@ -145,3 +145,27 @@ test('what is remembered of messages is forgotten after a year and more, plainte
   await eventually(() => old.filter((name) => sink.session(name) !== null)).toEqual([]);
   expect(kept.filter((name) => sink.session(name) === null)).toEqual([]);
 });
+
+test('sweeps do not pile up while the spool is full: what is due is recorded once', async () => {
+  let nowMs = Date.now();
+  let looks = 0;
+  const clock = (): number => (looks++, nowMs);
+  const capturing = await Capturing.start({ clock });
+  const { sink, events } = capturing;
+  const states = (): string[] => sink.gaps.filter(({ cause }) => cause === 'undecryptable').map(({ state }) => state);
+  await capturing.emulator.send({ to: number, from: bob, message: { conversation: 'never' }, corrupt: true });
+  await eventually(states).toEqual(['open']);
+  const sweeps = async (count: number): Promise<void> => {
+    const from = looks;
+    await eventually(() => looks).toBeGreaterThan(from + count);
+  };
+  await sweeps(20);
+  const full = Promise.withResolvers<void>();
+  sink.gate = full.promise;
+  nowMs += 15 * 86_400_000;
+  await sweeps(20);
+  full.resolve();
+  await eventually(states).toContain('final');
+  await sweeps(20);
+  expect([states(), events.troubles]).toEqual([['open', 'final'], []]);
+});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../../../base/failure.ts';
 import type { GapCapture, MediaCapture, SealedObject } from '../../connector.ts';
-import { Fence } from '../fence.ts';
+import { fenceUntil, type Fence } from '../fence.ts';
 import type { AccountLane } from '../lane.ts';
 import type { StanzaNode } from '../normalise/input.ts';
 import { jsonBytes, type GapFields } from '../../own-records.ts';
@@ -218,13 +218,4 @@ export class MediaSteps implements Steps<MediaWork> {
   #gap(lane: AccountLane, fields: GapFields): GapCapture {
     return gapCapture(lane.account, lane.nowMs, fields);
   }
-}
-
-/** No connection holds this work: only the end of the run stops it. */
-export function fenceUntil(signal: AbortSignal): Disposable & { readonly fence: Fence } {
-  const fence = new Fence(0);
-  const fall = (): void => fence.fall();
-  signal.addEventListener('abort', fall, { once: true });
-  if (signal.aborted) fall();
-  return { fence, [Symbol.dispose]: () => signal.removeEventListener('abort', fall) };
 }
