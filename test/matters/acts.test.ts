@@ -59,8 +59,13 @@ function talk(): { log: LogWriter; leaves: number[] } {
   return { log, leaves };
 }
 
+/** What was written since the index was last read into. */
 async function read(log: LogWriter): Promise<void> {
-  await applyAll(db, log.cut().segments);
+  const size = (await db.state())?.position.size ?? 0;
+  await applyAll(
+    db,
+    log.cut().segments.filter(({ first }) => first >= size),
+  );
 }
 
 describe('tags', () => {
@@ -98,6 +103,44 @@ describe('tags', () => {
     expect(await found(db, 'tag:issue')).toEqual([]);
     expect(await found(db, 'tag:responsive')).toEqual(['delta']);
     expect(db.acts.matters()[0]?.tags.map(({ tag }) => tag)).toEqual(['responsive']);
+  });
+
+  it('of a conversation leave out the message that was taken out of it, until the whole is tagged anew', async () => {
+    const { log, leaves } = talk();
+    const [alpha, bravo, charlie, delta] = leaves as [number, number, number, number];
+    const whole = { what: 'conversation', leaf: alpha } as const;
+    const one = { what: 'message', leaf: bravo } as const;
+    did(log, BEGUN);
+    did(log, tagged('privileged', whole), at(60));
+    did(log, tagged('privileged', one, false), at(61));
+    did(log, { ...tagged('privileged', one, false), matter: HOLD } as Deed, at(70));
+    await read(log);
+    expect(await found(db, 'tag:privileged')).toEqual(['delta', 'charlie', 'alpha seal']);
+    expect(await found(db, 'matter:"harbour case" bravo')).toEqual([]);
+    expect(await db.count(parseQuery('tag:privileged'))).toBe(3);
+    log.capture(ANA, message('golf'), { by: BEN, chat: HARBOUR, atMs: at(5) });
+    did(log, tagged('privileged', { what: 'range', from: charlie, to: delta }, false), at(62));
+    await read(log);
+    expect(await found(db, 'tag:privileged')).toEqual(['golf', 'alpha seal']);
+    did(log, tagged('privileged', one), at(63));
+    await read(log);
+    expect(await found(db, 'tag:privileged')).toEqual(['golf', 'bravo seal', 'alpha seal']);
+    // Taken off as a whole: what was tagged by itself before that is off as well.
+    did(log, tagged('privileged', whole, false), at(64));
+    await read(log);
+    expect(await found(db, 'tag:privileged')).toEqual([]);
+    did(log, tagged('privileged', whole), at(65));
+    await read(log);
+    expect(await db.count(parseQuery('tag:privileged'))).toBe(5);
+  });
+
+  it('in one matter say nothing of the same tag in another', async () => {
+    const { log, leaves } = talk();
+    const one = { what: 'message', leaf: leaves[0] as number } as const;
+    did(log, tagged('issue', one), at(60));
+    did(log, { ...tagged('issue', one, false), matter: HOLD } as Deed, at(61));
+    await read(log);
+    expect(await found(db, 'tag:issue')).toEqual(['alpha seal']);
   });
 
   it('mean the same message in an index that was built anew, however its acts were cut into segments', async () => {
