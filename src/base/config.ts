@@ -129,7 +129,7 @@ export const configSchema = z.strictObject({
   timeStamps: z
     .array(timeStamp)
     .default([])
-    .describe('RFC 3161 authorities that stamp the daily checkpoint. Archiver only.'),
+    .describe('RFC 3161 authorities. The archiver has them stamp the daily checkpoint, whoever exports has them stamp each export.'),
   witnesses: z
     .array(witness)
     .default([])

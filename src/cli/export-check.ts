@@ -5,6 +5,7 @@ import { assertSafeEnvironment } from '../base/environment.ts';
 import { Failure } from '../base/failure.ts';
 import { checkExport, type ExportReport } from '../export/check/check.ts';
 import { readTrust } from '../main/trusted.ts';
+import { judgeUnder } from './tsa-judge.ts';
 import { countOf } from '../search/describe.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { exportProgress } from './export-progress.ts';
@@ -14,6 +15,7 @@ import { ProgressLine } from './progress.ts';
 interface CheckCliOptions {
   readonly trust?: string;
   readonly manifest?: string;
+  readonly tsaCa?: string;
   readonly json: boolean;
 }
 
@@ -26,6 +28,7 @@ export function registerExportCheck(program: Command): void {
     .argument('<folder>', 'what `holdfast export` wrote')
     .option('--trust <file>', 'trust.json that you were given in another way; else that of the export is taken')
     .option('--manifest <sha256>', 'hash of manifest.json that you were given in another way')
+    .option('--tsa-ca <file>', 'PEM: roots of the time-stamping authorities that you trust')
     .option('--json', 'machine-readable report', false)
     .addHelpText('after', '\nExit code 0: it holds, 1: findings, 2: could not check.')
     .action(async (folder: string, _options: CheckCliOptions, command: Command) => {
@@ -37,6 +40,7 @@ export function registerExportCheck(program: Command): void {
       const report = await checkExport(resolve(folder), {
         ...(options.trust === undefined ? {} : { trust: readTrust(options.trust) }),
         ...(options.manifest === undefined ? {} : { manifestSha256: hashOf(options.manifest) }),
+        ...(options.tsaCa === undefined ? {} : { timeStamps: await judgeUnder(options.tsaCa) }),
         onProgress: exportProgress(progress),
       });
       progress.clear();
@@ -68,6 +72,10 @@ function printReport(report: ExportReport, output: Output): void {
   }
   if (disclosed !== null) output.line(`content of ${countOf(disclosed, 'record')}, what they commit to`);
   if (lines !== null) output.line(`${countOf(lines, 'line')} of messages.jsonl show those records`);
+  for (const { file, at, revocationChecked } of report.stamps) {
+    if (at === null) output.line(yellow(`${plainLine(file)}: not judged; give --tsa-ca`));
+    else output.line(`it was so on ${at}: ${file}${revocationChecked ? '' : ', revocation not checked'}`);
+  }
   if (fingerprints !== null && !trustGiven) {
     output.line(yellow('trust came with the export: compare these fingerprints with published ones, or give --trust'));
     output.line(dim(`log  ${fingerprints.log}\nroot ${fingerprints.root}`));

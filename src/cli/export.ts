@@ -16,6 +16,7 @@ import { plainLine } from '../search/plain-text.ts';
 import { parseQuery } from '../search/query-parse.ts';
 import { registerExportCheck } from './export-check.ts';
 import { exportProgress } from './export-progress.ts';
+import { printStamps, registerExportStamp, stamped } from './export-stamp.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { bold, dim, green, openOutput, yellow, type Output } from './output.ts';
 import { ProgressLine } from './progress.ts';
@@ -37,6 +38,7 @@ interface ExportCliOptions extends ConfigOption {
 export function registerExport(program: Command): void {
   const command = withConfig(program.command('export'));
   registerExportCheck(command);
+  registerExportStamp(command);
   command
     .description(
       'Write messages, with what is around them, as RSMF, JSONL, CSV, HTML or PDF, with a statement of completeness',
@@ -78,8 +80,10 @@ export function registerExport(program: Command): void {
           output.note(dim(estimateLine(prepared.estimate)));
           const result = await prepared.write(out, onProgress);
           progress.clear();
-          output.result(result);
+          const stamps = await stamped(config, out);
+          output.result({ ...result, stamps });
           if (!options.json) printResult(output, result);
+          printStamps(stamps, out, output);
         });
       });
     });

@@ -10,12 +10,12 @@ import { readTrust } from '../main/trusted.ts';
 import { VERSION } from '../main/version.ts';
 import { renderHtml } from '../verify/render-html.ts';
 import { parsePolicy } from '../record/policy.ts';
-import type { TimeStampJudge } from '../record/time-stamp.ts';
 import { renderJson, renderText } from '../verify/render.ts';
 import type { Report } from '../verify/report.ts';
 import { verifyArchive } from '../verify/verify.ts';
 import { bold, green, red, yellow } from './output.ts';
 import { ProgressLine } from './progress.ts';
+import { judgeUnder } from './tsa-judge.ts';
 
 interface VerifyCliOptions {
   readonly trust: string;
@@ -103,15 +103,6 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
     options.json ? renderJson(report) : `${bold(PAINT[report.verdict](headline))}\n${rest.join('\n')}`,
   );
   process.exitCode = report.exitCode;
-}
-
-/** Loaded only where it is asked for: it takes an ASN.1 library. */
-async function judgeUnder(file: string): Promise<TimeStampJudge> {
-  const [{ readCertificates }, { timeStampJudge }] = await Promise.all([
-    import('../main/certificates.ts'),
-    import('../timestamp/judge.ts'),
-  ]);
-  return timeStampJudge(readCertificates(file));
 }
 
 /** A report that cannot be written must not pass for a verdict: nothing is printed then. */

@@ -97,14 +97,14 @@ function roundsOf(
 type MakeRounds = (log: ArchivedLog) => Round[];
 
 /** Loaded only where authorities are configured: it takes an ASN.1 library. */
-async function timeRoundsOf({ archive, timeStamps }: Config): Promise<MakeRounds> {
-  if (timeStamps.length === 0) return () => [];
-  const [{ TimeRound }, { readCertificates }] = await Promise.all([
+async function timeRoundsOf(config: Config): Promise<MakeRounds> {
+  if (config.timeStamps.length === 0) return () => [];
+  const [{ TimeRound }, { timeAuthorities }] = await Promise.all([
     import('../archive/time-round.ts'),
-    import('./certificates.ts'),
+    import('./time-authorities.ts'),
   ]);
-  const authorities = timeStamps.map(({ url, ca, crls }) => ({ url, crls, certificates: readCertificates(ca) }));
-  const everyMs = archive.timeStampEvery;
+  const authorities = timeAuthorities(config);
+  const everyMs = config.archive.timeStampEvery;
   return (log) => authorities.map((authority) => new TimeRound({ log, authority, everyMs, clock: Date.now }));
 }
 

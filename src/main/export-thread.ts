@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Deed } from '../access/act.ts';
+import type { Config } from '../base/config.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import type { ExportRequest, ExportRun, ExportTold } from '../export/desk/export-run.ts';
 import type { Estimate, ExportProgress } from '../export/export.ts';
@@ -17,6 +18,8 @@ export interface ExportPlace {
   /** The trust file. */
   readonly trust: string;
   readonly keys: KeyFiles;
+  /** Authorities that stamp each export, once it is whole. */
+  readonly timeStamps: Config['timeStamps'];
 }
 
 export interface ExportWorkerData extends ExportPlace {

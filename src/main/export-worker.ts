@@ -15,7 +15,7 @@ import { VERSION } from './version.ts';
 /** Progress is said so often, and whenever a step begins. */
 const EVERY_MS = 100;
 
-const { index, archive, s3, trust: trustFile, keys, request, out } = workerData as ExportWorkerData;
+const { index, archive, s3, trust: trustFile, keys, timeStamps, request, out } = workerData as ExportWorkerData;
 
 function say(word: ExportWord): void {
   parentPort?.postMessage(word);
@@ -51,6 +51,18 @@ async function write(): Promise<void> {
   const prepared = await PreparedExport.choose(made, options, onProgress);
   say({ said: 'estimate', estimate: prepared.estimate });
   await prepared.write(out, onProgress);
+  await stamp();
+}
+
+/** Whoever does not answer is asked again by `holdfast export stamp`: the export is whole without. */
+async function stamp(): Promise<void> {
+  if (timeStamps.length === 0) return;
+  // Loaded only where authorities are named: it takes an ASN.1 library.
+  const [{ stampExport }, { timeAuthorities }] = await Promise.all([
+    import('../export/stamps/stamp.ts'),
+    import('./time-authorities.ts'),
+  ]);
+  await stampExport(out, timeAuthorities({ timeStamps }), new AbortController().signal);
 }
 
 try {

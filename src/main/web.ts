@@ -46,9 +46,10 @@ export async function serveWeb(
   const onTrouble = (code: string): void => events.trouble('web', code);
   const threads = Math.min(MOST_THREADS, availableParallelism());
   const index = parts.use(new QueryThreads({ directory, threads, mostWaiting: MOST_WAITING }));
-  const { trust, archive } = config;
+  const { trust, archive, timeStamps } = config;
   const keys = { key, earlierKeys };
-  const run = exportThread({ index: directory, archive: archive.url, s3: archive.s3 ?? null, trust, keys });
+  const place = { index: directory, archive: archive.url, s3: archive.s3 ?? null };
+  const run = exportThread({ ...place, trust, keys, timeStamps });
   const exports = parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
   const server = parts.use(
     new WebServer({

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TimeRound, type TimeAuthority } from '../../src/archive/time-round.ts';
+import { TimeRound } from '../../src/archive/time-round.ts';
 import { timeStampPrefix } from '../../src/record/layout.ts';
 import { parseTimeStamp } from '../../src/record/time-stamp.ts';
+import type { TimeAuthority } from '../../src/timestamp/ask.ts';
 import { certificatesOf, timeStampJudge } from '../../src/timestamp/judge.ts';
 import { ArchiverKit, ORIGIN, type Running } from '../support/archiver-kit.ts';
 import { Authority } from '../timestamp/authority.ts';

@@ -10,6 +10,7 @@ import { auditIn } from '../access/kit.ts';
 import { digestOf } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, HARBOUR, message, refTo } from '../search/kit.ts';
+import { Authority } from '../timestamp/authority.ts';
 import { Guard } from '../services/guard.ts';
 import { MANIFEST, TRUST } from '../support/archive-fixture.ts';
 import { Daemon, runHoldfast, until, type Finished } from '../support/e2e-process.ts';
@@ -220,6 +221,32 @@ describe('holdfast read, search and show', () => {
     expect(await daemon.end('SIGTERM')).toBe(0);
     expect(daemon.printed).not.toMatch(/berth|Ana|Ben|\+1202/);
   }, 120_000);
+
+  it('write exports that an authority stamps, and say so where it is away, to be stamped later', async () => {
+    const config = place('stamped');
+    const settings = readFileSync(config, 'utf8');
+    await using authority = new Authority();
+    const ca = join(guard.dir, 'stamped', 'tsa.pem');
+    writeFileSync(ca, authority.root);
+    const named = (url: string): void =>
+      writeFileSync(config, `${settings}timeStamps: [{ url: '${url}', ca: tsa.pem }]\n`);
+    await run('read', '--once', '--config', config);
+    const out = join(guard.dir, 'stamped-out');
+    named('http://127.0.0.1:9/');
+    const away = await run('export', 'berth', '--format', 'csv', '--out', out, '--config', config);
+    expect([away.code, away.stderr]).toEqual([
+      0,
+      expect.stringContaining('no time stamp by 1 time-stamping authority'),
+    ]);
+    expect((await run('export', 'stamp', out, '--config', config)).code).toBe(1);
+    named(await authority.listen());
+    const later = await run('export', 'stamp', out, '--config', config);
+    expect([later.code, later.stdout]).toEqual([0, expect.stringMatching(/^stamped {3}stamps\/[0-9a-f]{16}\.token/)]);
+    const checked = await run('export', 'check', out, '--tsa-ca', ca);
+    expect([checked.code, checked.stdout]).toEqual([0, expect.stringMatching(/it was so on 20\d\d-/)]);
+    const at = await run('export', 'berth', '--format', 'csv', '--out', `${out}-2`, '--config', config, '--json');
+    expect(JSON.parse(at.stdout)).toMatchObject({ stamps: { stamped: [expect.any(String)], failed: [] } });
+  });
 
   it('say in one error what is wrong', async () => {
     const config = place('wrong');

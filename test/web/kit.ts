@@ -127,7 +127,14 @@ export class WebOffice implements AsyncDisposable {
     const index = office.#parts.use(new QueryThreads({ directory: office.index, threads: 2, mostWaiting: 500 }));
     const { trust, key } = office;
     const keys = { key, earlierKeys: [] };
-    const run = exportThread({ index: office.index, archive: pathToFileURL(archive).href, s3: null, trust, keys });
+    const run = exportThread({
+      index: office.index,
+      archive: pathToFileURL(archive).href,
+      s3: null,
+      trust,
+      keys,
+      timeStamps: [],
+    });
     const onTrouble = (code: string): void => void office.troubles.push(code);
     const exports = office.#parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));
     office.server = office.#parts.use(

@@ -3,24 +3,28 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, Failure } from '../../base/failure.ts';
+import { codeOf } from '../../base/failure.ts';
+import type { TimeStampJudge } from '../../record/time-stamp.ts';
 import type { Trust } from '../../record/trust.ts';
 import type { ExportProgress } from '../export.ts';
 import { MANIFEST_FILE, parseManifest } from '../manifest.ts';
+import { notAnExport } from '../not-an-export.ts';
+import { STAMPS_FOLDER } from '../stamps/stamps.ts';
 import type { WrittenFile } from '../staging.ts';
 import { checkContent, checkProof, type ProofPlace, type Proven } from './check-proof.ts';
 import { checkLines } from './check-lines.ts';
+import { checkStamps, type CheckedStamp } from './check-stamps.ts';
 import { ExportFindings, type ExportFinding } from './findings.ts';
 
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
-/** What is made later, of the whole export: its manifest cannot name it. */
-const STAMPS_FOLDER = 'stamps';
 
 export interface ExportCheckOptions {
   /** What the verifier has from elsewhere, and so need not take from the export. */
   readonly trust?: Trust;
   /** SHA-256 of the manifest, hex, from elsewhere. */
   readonly manifestSha256?: string;
+  /** Judges time stamps under roots that the verifier trusts; without, they are named and not judged. */
+  readonly timeStamps?: TimeStampJudge;
   readonly onProgress?: (progress: ExportProgress) => void;
 }
 
@@ -34,6 +38,7 @@ export interface ExportReport {
   readonly disclosed: number | null;
   /** Lines that were held against the list of records; null where there is no messages.jsonl. */
   readonly lines: number | null;
+  readonly stamps: readonly CheckedStamp[];
   /** False: trust came with the export, and must be compared by its fingerprints. */
   readonly trustGiven: boolean;
   /** Public half of the log's key and of the root: SHA-256, hex. */
@@ -53,17 +58,18 @@ export async function checkExport(folder: string, options: ExportCheckOptions = 
   const manifest = parseManifest(bytes);
   const nothing = { proven: null, disclosed: null, lines: null, fingerprints: null };
   const report = { manifestSha256, files: manifest?.files.length ?? 0, trustGiven: options.trust !== undefined };
-  if (manifest === null) {
+  // Bytes that are no text would be another text to whoever stamped them.
+  if (manifest === null || !Buffer.from(bytes.toString('utf8')).equals(bytes)) {
     findings.add('exported/manifest', MANIFEST_FILE, 'the manifest of an export', 'other bytes');
-    return { ...report, ...nothing, findings: findings.all };
+    return { ...report, ...nothing, stamps: [], findings: findings.all };
   }
-  await checkFiles(folder, manifest.files, findings, options.onProgress);
-  // What is built from files that are not there, or are others, would be told twice.
-  if (findings.all.length > (given !== undefined && given !== manifestSha256 ? 1 : 0)) {
-    return { ...report, ...nothing, findings: findings.all };
-  }
+  const checkpointAtMs = Date.parse(manifest.checkpoint.at);
+  const stamps = await checkStamps(folder, bytes, { checkpointAtMs, judge: options.timeStamps ?? null, findings });
+  const isWhole = await checkFiles(folder, manifest.files, findings, options.onProgress);
   const place = { pathOf: pathsOf(folder), findings, ...statedBy(manifest), trust: options.trust ?? null };
-  return { ...report, ...(await checkInside(place, manifest)), findings: findings.all };
+  // What is built from files that are not there, or are others, would be told twice.
+  const inside = isWhole ? await checkInside(place, manifest) : nothing;
+  return { ...report, ...inside, stamps, findings: findings.all };
 }
 
 async function checkInside(
@@ -114,22 +120,14 @@ async function manifestBytes(folder: string): Promise<Buffer> {
   throw notAnExport(folder, 'something else of that name');
 }
 
-export function notAnExport(where: string, got: string, cause?: unknown): Failure {
-  return new Failure('export/not-an-export', {
-    expected: `a folder with a ${MANIFEST_FILE}, as \`holdfast export\` writes it`,
-    got,
-    where,
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-/** Every file that the manifest names, and no other. */
+/** Every file that the manifest names, and no other. True if they are all there as it says. */
 async function checkFiles(
   folder: string,
   files: readonly WrittenFile[],
   findings: ExportFindings,
   onProgress: ExportCheckOptions['onProgress'],
-): Promise<void> {
+): Promise<boolean> {
+  const before = findings.all.length;
   const named = new Set([MANIFEST_FILE, ...files.map(({ name }) => name)]);
   for await (const name of namesIn(folder)) {
     if (!named.has(name)) findings.add('exported/file-unknown', name, 'no such file', 'one');
@@ -142,6 +140,7 @@ async function checkFiles(
       findings.add('exported/file-changed', file.name, file.sha256, found.sha256);
     onProgress?.({ step: 'checking files', done: (done += 1), total: files.length });
   }
+  return findings.all.length === before;
 }
 
 /** Null for what is no plain file. */

@@ -13,6 +13,8 @@ export const EXPORT_CATALOGUE = {
   'exported/records': 'the list of records has others than those that are proven',
   'exported/content': 'disclosed content is not what the record commits to',
   'exported/lines': 'messages.jsonl shows other records than are listed, or says something else of one',
+  'exported/time-stamp':
+    'a time stamp is not over this manifest, not by an authority that is trusted, or otherwise does not hold',
   'exported/derived': 'a file says something else than those it was made from, or was made by another version',
 } as const satisfies Record<string, string>;
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { codeOf, Failure } from '../../base/failure.ts';
 import { MANIFEST_FILE, parseManifest } from '../manifest.ts';
 import type { WrittenFile } from '../staging.ts';
+import { stampNames } from '../stamps/stamps.ts';
 import { fitsZip, zipOf } from '../zip.ts';
 
 export interface ExportSummary {
@@ -21,7 +22,7 @@ export interface ExportSummary {
 }
 
 /**
- * A whole export on the disk. Its files are those that its manifest names, and the manifest; what else is asked for does not exist, so
+ * A whole export on the disk. Its files are those that its manifest names, the manifest, and stamps over it; what else is asked for does not exist, so
  * that no name that somebody sends becomes a path. Bytes are held against the manifest as they go out.
  */
 export class FinishedExport {
@@ -45,7 +46,8 @@ export class FinishedExport {
     if (manifest === null) throw damaged('a manifest that is none');
     const { checkpoint, counts, unmatched, files: listed } = manifest;
     const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
-    const files = [...listed, { name: MANIFEST_FILE, size: bytes.length, sha256: manifestSha256 }];
+    const manifestFile = { name: MANIFEST_FILE, size: bytes.length, sha256: manifestSha256 };
+    const files = [...listed, manifestFile, ...(await stampsIn(folder))];
     const size = files.reduce((sum, one) => sum + one.size, 0);
     const summary = { checkpoint, counts, unmatched, files: files.length, bytes: size, manifestSha256 };
     return new FinishedExport(
@@ -101,6 +103,16 @@ export class FinishedExport {
   #pathOf({ name }: WrittenFile): string {
     return join(this.#folder, ...name.split('/'));
   }
+}
+
+/** Time stamps over the manifest, which it cannot name. */
+async function stampsIn(folder: string): Promise<WrittenFile[]> {
+  const files: WrittenFile[] = [];
+  for (const name of await stampNames(folder)) {
+    const bytes = await readFile(join(folder, name), { flag: constants.O_RDONLY | constants.O_NOFOLLOW });
+    files.push({ name, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
+  }
+  return files;
 }
 
 function damaged(got: string, cause?: unknown): Failure {
