@@ -9,6 +9,7 @@ import {
   readSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -20,6 +21,7 @@ import { PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 const FILE = 'spool.db';
 const WAL = '-wal';
 const PIECE_BYTES = 1024 * 1024;
+const HALF_COPY = /^damaged-\d+\.db-wal\.part$/;
 const SET_ASIDE = /^damaged-\d+\.db(?:-wal)?$/;
 
 export interface OpenedDatabase {
@@ -58,16 +60,21 @@ export function finishSetAside(path: string): void {
     const to = path.replace(/damaged-(\d+\.db)$/, 'salvaged-$1') + suffix;
     if (existsSync(path + suffix)) renameSync(path + suffix, to);
   }
-  syncDirectory(dirname(path));
+  sync(dirname(path));
 }
 
-/** By way of another name, so that half a copy never counts. */
+/**
+ * By way of another name, so that half a copy never counts. On the disk before this returns: SQLite writes over the original next, and what it
+ * takes for no part of it is nowhere else.
+ */
 function copyAside(directory: string, nowMs: number): void {
+  for (const name of readdirSync(directory)) if (HALF_COPY.test(name)) rmSync(join(directory, name));
   const to = join(directory, `damaged-${nowMs}.db${WAL}`);
   if (existsSync(to)) return;
   copyFileSync(join(directory, FILE + WAL), `${to}.part`);
+  sync(`${to}.part`);
   renameSync(`${to}.part`, to);
-  syncDirectory(directory);
+  sync(directory);
 }
 
 /** The two renames are not one: a log that a crash left behind goes to the last file that has none. */
@@ -76,7 +83,7 @@ function setAside(directory: string, nowMs: number): void {
   const orphaned = existsSync(path) ? undefined : setAsideFiles(directory).findLast((to) => !existsSync(to + WAL));
   const to = orphaned ?? join(directory, `damaged-${nowMs}.db`);
   for (const suffix of ['', WAL]) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix);
-  syncDirectory(directory);
+  sync(directory);
 }
 
 function create(directory: string): DatabaseSync {
@@ -88,7 +95,7 @@ function create(directory: string): DatabaseSync {
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
     configure(db);
     db.exec(`BEGIN;${SCHEMA}COMMIT;`);
-    syncDirectory(directory);
+    sync(directory);
     return db;
   } catch (error) {
     db?.close();
@@ -225,16 +232,17 @@ function makeDirectory(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let made = path; ; made = dirname(made)) {
-    syncDirectory(dirname(made));
+    sync(dirname(made));
     if (made === resolve(first)) return;
   }
 }
 
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
+/** Of a file its bytes, of a directory its names. */
+function sync(path: string): void {
+  const file = openSync(path, 'r');
   try {
-    fsyncSync(directory);
+    fsyncSync(file);
   } finally {
-    closeSync(directory);
+    closeSync(file);
   }
 }

@@ -104,10 +104,9 @@ export class Lane {
       const from = Math.max(stream.archivedSeq, this.#sentSeq) + 1;
       const batch = spool.batches.unarchived(stream, from, 1)[0];
       if (batch === undefined) return;
-      // The first says it for all: each one that does sets the log's receipts back to where this spool's stand.
-      const again = this.#again;
+      await this.#p.send(batch, this.#again);
+      // The first that is sent says it for all: each one that does sets the log's receipts back to where this spool's stand.
       this.#again = false;
-      await this.#p.send(batch, again);
       this.#movedMs = performance.now();
       if (!this.#rewind) this.#sentSeq = batch.last;
     }

@@ -139,19 +139,20 @@ export class Shipper implements AsyncDisposable {
     // The archiver takes a record only when the objects it names are there.
     await this.#uploader.upload(batch);
     if (this.#stopped || spool.hasEnded) return;
+    const isFirst = this.#isFirst;
     const job: BatchJob = {
       kind: 'batch',
       statement: batch.statement,
       ...spool.outbox.content(batch),
       since: spool.receipts.since,
       // The archiver may remember a receipt of an earlier run that never arrived.
-      again: again || this.#isFirst,
+      again: again || isFirst,
     };
     this.#isFirst = false;
     try {
       await uplink.send(jobId(job), encodeJob(job));
     } catch (error) {
-      this.#isFirst ||= job.again;
+      this.#isFirst ||= isFirst;
       throw error;
     }
     events.shipped(job.records.length);
@@ -273,5 +274,3 @@ function unreadable(cause: unknown): Failure {
     cause,
   });
 }
-
-export { MOST_OUTSTANDING } from './batches.ts';

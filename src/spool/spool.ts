@@ -26,7 +26,7 @@ import { repairRows } from './repair.ts';
 import { SeenTable } from './sightings.ts';
 import { SessionStore } from './session-store.ts';
 import { headOf, Streams, type SpoolStream } from './streams.ts';
-import { WatermarkGate, type Usage } from './watermark.ts';
+import { WatermarkGate } from './watermark.ts';
 
 export interface SpoolOptions {
   readonly directory: string;
@@ -361,5 +361,3 @@ function usedBytes(db: DatabaseSync): number {
   const pragma = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
   return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
 }
-
-export type { Usage };

@@ -18,7 +18,7 @@ import { describe, expect, it } from 'vitest';
 import { setAsideFiles } from '../../src/spool/database.ts';
 import { signingPair } from '../vectors/keys.ts';
 import { noteKey } from '../../src/record/note.ts';
-import { tamper } from '../support/spool-disk.ts';
+import { copySpool, tamper } from '../support/spool-disk.ts';
 import { rejectionOf, SpoolKit, temporaryDirectory, until } from '../support/spool-kit.ts';
 import { message } from '../support/spool-parts.ts';
 
@@ -171,6 +171,42 @@ describe('a database', () => {
     await using kit = await SpoolKit.open(directory);
     expect(kit.spool.found).toBe('sound');
     expect(readdirSync(directory).filter((name) => name.startsWith('damaged'))).toEqual([]);
+  });
+});
+
+/** What a process does to the files of a directory, call by call, with their names. */
+async function trace(directory: string): Promise<string[]> {
+  const calls = join(temporaryDirectory(), 'calls');
+  const shown = ['-f', '-b', 'execve', '-qq', '-y', '-e', 'signal=none', '-e', 'trace=fsync,rename,ftruncate,pwrite64'];
+  const script = ['--input-type=module', '-e', OPEN_ELSEWHERE, directory];
+  const child = spawn('strace', [...shown, '-o', calls, process.execPath, ...script], { stdio: 'ignore' });
+  await until('the process ends', () => child.exitCode !== null);
+  return readFileSync(calls, 'utf8').replaceAll(directory, '').split('\n');
+}
+
+describe('a log of writes that has lost frames', () => {
+  it('is copied, and the copy is on the disk before anything is written over the log', async () => {
+    const kit = await SpoolKit.open(temporaryDirectory());
+    const { sink } = await kit.account();
+    for (const id of ['a', 'b', 'c', 'd']) await sink.deliver([message(id)]);
+    const copy = temporaryDirectory();
+    copySpool(kit.directory, copy);
+    await kit[Symbol.asyncDispose]();
+    const log = readFileSync(`${dbOf(copy)}-wal`);
+    const middle = Math.floor(log.length / 2);
+    log[middle] = (log[middle] as number) ^ 4;
+    writeFileSync(`${dbOf(copy)}-wal`, log);
+    writeFileSync(join(copy, 'damaged-3.db-wal.part'), 'of a start that was cut short');
+    const calls = await trace(copy);
+    const at = (call: RegExp): number => calls.findIndex((line) => call.test(line));
+    const synced = at(/fsync\(.*\/damaged-0\.db-wal\.part/);
+    const named = at(/rename\("\/damaged-0\.db-wal\.part", "\/damaged-0\.db-wal"/);
+    const kept = calls.findIndex((line, no) => no > named && /fsync\(\d+<[^/]*>\)/.test(line));
+    const written = at(/(?:ftruncate|pwrite64)\(\d+<\/spool\.db/);
+    expect([synced, named, kept, written].toSorted((a, b) => a - b)).toEqual([synced, named, kept, written]);
+    expect(synced).toBeGreaterThan(-1);
+    expect(readFileSync(join(copy, 'damaged-0.db-wal')).equals(log)).toBe(true);
+    expect(readdirSync(copy).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 });
 
