@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { z } from 'zod';
+import { ESCROW_ACTS } from '../record/vocabulary.ts';
 
 /*
  * Acts: what readers do. Each is the sealed view of an `access` record in the log, so what is said here is read by holders of a reader
@@ -72,6 +73,14 @@ const deedForm = z.discriminatedUnion('act', [
   z.object({ act: z.literal('tag'), matter: hex128, tag: z.string().regex(TAG), on: z.boolean(), target: targetForm }),
   z.object({ act: z.literal('note'), matter: hex128, text, target: targetForm.nullable() }),
   z.object({ act: z.literal('hold'), hold: hex128, matter: hex128, scope: scopeForm }),
+  /** What was done online about a ceremony with the shares of a key; that it happened is the log's own word. */
+  z.object({
+    act: z.literal('escrow'),
+    step: z.enum(['announced', 'submitted', 'proven', 'done', 'failed']),
+    what: z.enum(ESCROW_ACTS),
+    ceremony: hex128,
+    key: hex128,
+  }),
   /** One part of a version of the directory, which is in force once all its parts are there. */
   z.object({
     act: z.literal('directory'),

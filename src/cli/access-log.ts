@@ -28,7 +28,10 @@ export function registerAccessLog(program: Command): void {
     .option('--limit <n>', 'acts on a page, newest first', '100')
     .option('--after <mark>', 'the next page: the mark that the page before gave')
     .option('--user <name>', 'only what this user did')
-    .option('--act <name>', 'only acts of this kind: login, search, view, file, export, denial, tag, note, hold …')
+    .option(
+      '--act <name>',
+      'only acts of this kind: login, search, view, file, export, denial, tag, note, hold, escrow …',
+    )
     .option('--leaf <n>', 'only acts about the message whose record has this number in the log')
     .option('--json', 'machine-readable result', false)
     .action(async (options: AccessLogOptions) => {

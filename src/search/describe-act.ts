@@ -32,6 +32,8 @@ export function describeDeed(deed: Deed): string {
       return `${deed.target === null ? '' : `on ${describeTarget(deed.target)}: `}${deed.text}`;
     case 'hold':
       return `${deed.hold.slice(0, 8)} on ${describeScope(deed.scope)}`;
+    case 'escrow':
+      return `${deed.what} of key ${deed.key.slice(0, 8)}, ceremony ${deed.ceremony.slice(0, 8)}, ${deed.step}`;
     case 'directory':
       return `version ${deed.version.slice(0, 8)}, part ${deed.part} of ${deed.of}, ${deed.rows.length} rows`;
   }
