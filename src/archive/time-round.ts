@@ -43,7 +43,7 @@ export class TimeRound implements Round {
     const { store, origin, schedules } = this.#parts.log;
     const stamp = await askTimeStamp(this.#parts.authority, log.checkpoint, signal);
     const bytes = Buffer.from(encodeTimeStamp(stamp));
-    const lock = schedules.lockForLog([], await store.serverTimeMs());
+    const lock = schedules.lockForEvidence(await store.serverTimeMs());
     await store.create(timeStampKey(origin, log.size, sha256Hex(bytes)), bytes, lock);
   }
 
