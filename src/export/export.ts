@@ -9,7 +9,7 @@ import type { ArchiveReader } from '../verify/reader.ts';
 import { certificationText } from './certification.ts';
 import { ArchiveFiles } from './files/archive-files.ts';
 import { FileBook } from './files/file-book.ts';
-import { FORMATS, writeFormat, type Format } from './formats.ts';
+import { FORMATS, type Format } from './formats.ts';
 import { allItems } from './item.ts';
 import { MANIFEST_FILE, manifestOf } from './manifest.ts';
 import { plannedLines, planOf, type Plan } from './plan.ts';
@@ -19,6 +19,7 @@ import { selectionText, type ContextRule, type Selection } from './selection.ts'
 import { ShownRecords } from './shown-records.ts';
 import { Staging } from './staging.ts';
 import { gapsWithin, statementText } from './statement.ts';
+import { writeFormat } from './write-format.ts';
 import type { Trust } from '../record/trust.ts';
 import type { LocalTime } from '../search/local-time.ts';
 

@@ -5,7 +5,6 @@ import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { codeOf, isFailure } from '../base/failure.ts';
 import { runRole } from '../base/run.ts';
-import { BullmqUplink } from '../queue/bullmq-uplink.ts';
 import type { Uplink } from '../queue/link.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
 import type { KeyId } from '../record/key.ts';
@@ -18,7 +17,7 @@ import { openReader } from './readers.ts';
 import { linkOptions } from './redis.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
-import { serveWeb, type Served } from './web.ts';
+import type { Served } from './web.ts';
 
 export interface ReadOptions {
   /** Deletes the index first. */
@@ -70,7 +69,10 @@ export async function readOn(config: Config, events: Events, options: ReadOption
       const uplink = config.redis === undefined ? null : uplinkOf(config, events, fatal);
       const audit = parts.use(openAudit(config, { events, uplink }));
       const { reader } = made;
-      if (serves) options.onServed(await serveWeb({ config, events, audit, reader }, parts));
+      if (serves) {
+        const { serveWeb } = await import('./web.ts');
+        options.onServed(await serveWeb({ config, events, audit, reader }, parts));
+      }
     }
     let records = (await made.db.state())?.records ?? 0;
     while (!signal.aborted) {
@@ -94,9 +96,13 @@ function sweep(spool: string, { acts }: IndexDb): void {
   new EntryBox(spool).sweep(() => acts.ceremonies());
 }
 
+/** Loaded only where it is needed, as the server is: a command that searches takes neither, and people wait for it. */
 function uplinkOf(config: Config, events: Events, fatal: (error: unknown) => void): (reader: KeyId) => Promise<Uplink> {
   const options = linkOptions(config, 'a reader', events, { fatal });
-  return async (connector) => new BullmqUplink({ ...options, connector });
+  return async (connector) => {
+    const { BullmqUplink } = await import('../queue/bullmq-uplink.ts');
+    return new BullmqUplink({ ...options, connector });
+  };
 }
 
 const SHIP_WITHIN_MS = 30_000;
