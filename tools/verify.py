@@ -60,6 +60,7 @@ def verify(options, findings):
     try:
         log = Log(Store(options.folder, options.listing), trust, findings, since)
         log.check()
+        log.check_before()
         return log
     except (OSError, Unreadable) as problem:
         return findings.add("verify/reader-failed", "an archive that can be read", str(problem))

@@ -69,6 +69,10 @@ export class LogState {
   #schedules = new Map<string, { entry: RetentionEntry; line: string }>();
   #store: { entry: StoreEntry; line: string } | null = null;
   readonly #approved = new Set<Hex256>();
+  /** What the log says of the one before it. */
+  #predecessor: { readonly document: string; readonly line: string } | null = null;
+  /** The link by which the log ended: nothing may follow. */
+  #successor: string | null = null;
   #remembersSinceMs: number | null = 0;
   /** Signed checkpoint of the present size; empty before the first. */
   checkpoint = '';
@@ -138,6 +142,14 @@ export class LogState {
     return [...this.#schedules.values()].map(({ entry }) => entry);
   }
 
+  get predecessor(): string | null {
+    return this.#predecessor?.document ?? null;
+  }
+
+  get successor(): string | null {
+    return this.#successor;
+  }
+
   manifestDocument(): string | undefined {
     return this.#documents.at(-1);
   }
@@ -162,7 +174,7 @@ export class LogState {
     const leaf = this.#window.size;
     this.#window.append(id);
     if (isStreamRecord(entry)) this.#applyRecord(entry, leaf, id.toString('hex'));
-    else if (entry.t === 'key') this.#applyManifest({ entry, line: encodeEntry(entry) }, documents);
+    else if (entry.t === 'key') this.#applyKey({ entry, line: encodeEntry(entry) }, documents);
     else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line: encodeEntry(entry) });
     else if (entry.t === 'store') this.#store = { entry, line: encodeEntry(entry) };
     else if (entry.t === 'hold' || entry.t === 'disposition' || entry.t === 'escrow')
@@ -211,9 +223,15 @@ export class LogState {
     this.#streams.set(record.stream, { ...known, seq, id, leafId, leaf, at: record.at, closed: record.t === 'close' });
   }
 
-  #applyManifest({ entry, line }: { entry: KeyEntry; line: string }, documents: ReadonlyMap<Hex256, string>): void {
+  #applyKey({ entry, line }: { entry: KeyEntry; line: string }, documents: ReadonlyMap<Hex256, string>): void {
     const document = documents.get(entry.doc);
     if (document === undefined) throw brokenLog('a key entry without its document');
+    if (entry.kind === 'predecessor') this.#predecessor = { document, line };
+    else if (entry.kind === 'successor') this.#successor = document;
+    else this.#applyManifest(entry, line, document);
+  }
+
+  #applyManifest(entry: KeyEntry, line: string, document: string): void {
     const manifest = openManifest(document, this.#trusted.root, this.#trusted.origin);
     this.#manifests.push({ manifest, since: entry.at });
     this.#documents.push(document);
@@ -229,10 +247,12 @@ export class LogState {
 
   /** Everything a later start needs from before, as of now. */
   heads(): Heads {
-    const rules = [...this.#keyLines, ...[...this.#schedules.values()].map(({ line }) => line)];
+    const before = this.#predecessor === null ? [] : [this.#predecessor.line];
+    const rules = [...this.#keyLines, ...before, ...[...this.#schedules.values()].map(({ line }) => line)];
     if (this.#store !== null) rules.push(this.#store.line);
     const streams = this.streams().map(({ leafId: _leafId, ...state }) => state);
-    return { origin: this.#trusted.origin, leaves: this.size, docs: this.#documents, rules, streams };
+    const docs = [...this.#documents, ...(this.#predecessor === null ? [] : [this.#predecessor.document])];
+    return { origin: this.#trusted.origin, leaves: this.size, docs, rules, streams };
   }
 
   static fromHeads(trusted: TrustedLog, heads: Heads, edge: CompactRange, mostWindowLeaves?: number): LogState {
@@ -241,7 +261,7 @@ export class LogState {
     const documents = documentsByHash(heads.docs);
     for (const line of heads.rules) {
       const entry = parseEntry(line);
-      if (entry.t === 'key') state.#applyManifest({ entry, line }, documents);
+      if (entry.t === 'key') state.#applyKey({ entry, line }, documents);
       else if (entry.t === 'retention') state.#schedules.set(entry.class, { entry, line });
       else if (entry.t === 'store') state.#store = { entry, line };
     }

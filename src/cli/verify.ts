@@ -23,6 +23,8 @@ interface VerifyCliOptions {
   readonly state?: string;
   readonly policy?: string;
   readonly tsaCa?: string;
+  readonly predecessors?: string;
+  readonly alone: boolean;
   readonly payloads: boolean;
   readonly integrityOnly: boolean;
   readonly workers?: number;
@@ -53,6 +55,8 @@ export function registerVerify(program: Command): void {
     )
     .option('--policy <file>', 'C2SP policy: which witnesses must have cosigned the log')
     .option('--tsa-ca <file>', 'PEM: roots of the time-stamping authorities that you trust')
+    .option('--predecessors <url>', 'where the logs before this one are, if not in the same place')
+    .option('--alone', 'leave out the logs that this one goes on from', false)
     .option('--no-payloads', 'do not read packs and objects: existence and size only')
     .option('--integrity-only', 'a copy that shows neither locks nor versions is good enough for exit code 0', false)
     .option('--workers <n>', 'threads; default: one per core', workersOf)
@@ -81,12 +85,16 @@ async function runVerify(url: string, options: VerifyCliOptions): Promise<void> 
   const trust = readTrust(options.trust);
   const { openReader } = await import('../main/readers.ts');
   await using opened = await openReader(url, s3Settings(options));
+  await using before =
+    options.predecessors === undefined ? null : await openReader(options.predecessors, s3Settings(options));
   const progress = new ProgressLine();
   const seen = options.state === undefined ? null : readState(options.state);
   const report = await verifyArchive(opened.reader, trust, {
     ...(seen === null ? {} : { seen }),
     ...(options.tsaCa === undefined ? {} : { timeStamps: await judgeUnder(options.tsaCa) }),
     ...(options.policy === undefined ? {} : { policy: parsePolicy(readNamed(options.policy, 'a policy file')) }),
+    ...(before === null ? {} : { predecessors: before.reader }),
+    alone: options.alone,
     payloads: options.payloads,
     integrityOnly: options.integrityOnly,
     ...(options.since === undefined ? {} : { since: readNamed(options.since, 'a file with a signed checkpoint') }),

@@ -158,13 +158,16 @@ async function manifestOf(
 ): Promise<string> {
   const from = await headsBefore(source, record.placed.first);
   const earlier = heads ?? (from === 0 ? null : await headsAt(source, from));
-  const known = earlier === null ? manifestsIn(await source.segmentAt(0)) : earlier.docs;
   const logged = new Map(
     (earlier?.rules ?? []).flatMap((line) => {
       const rule = parseEntry(line);
-      return rule.t === 'key' ? [[rule.doc, rule.at] as const] : [];
+      return rule.t === 'key' && rule.kind === 'manifest' ? [[rule.doc, rule.at] as const] : [];
     }),
   );
+  const known =
+    earlier === null
+      ? manifestsIn(await source.segmentAt(0))
+      : earlier.docs.filter((text) => logged.has(sha256Hex(text)));
   const inTime = known.filter((text) => (logged.get(sha256Hex(text)) ?? '') <= record.placed.segment.tail.at);
   let found = inTime.findLast((text) => namesSigner(source, text, key, record.entry));
   for (let at = from; found === undefined && at < record.placed.first;) {

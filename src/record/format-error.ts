@@ -28,6 +28,8 @@ export const FORMAT_CODES = [
   'format/manifest',
   'format/manifest-signature',
   'format/manifest-origin',
+  'format/link',
+  'format/link-signature',
   'format/time-stamp',
   'format/trust',
   'format/heads',

@@ -10,6 +10,10 @@ export interface Trust {
   readonly root: SigningKey;
   /** The log's checkpoint key; its name is the origin. */
   readonly log: NoteKey;
+  /** The log that this one goes on from, which its beginning must name; absent for a first one. */
+  readonly before?: NoteKey;
+  /** Number of this log in its line; absent for a first one. */
+  readonly number?: number;
 }
 
 /** The content of `trust.json`. */
@@ -20,6 +24,10 @@ export interface TrustFile {
   readonly root: string;
   /** C2SP verifier key of the log. */
   readonly log: string;
+  /** C2SP verifier key of the log before; absent for a first one. */
+  readonly before?: string;
+  /** Number of this log in its line, with `before`. */
+  readonly number?: number;
 }
 
 /** Throws `format/trust`, `format/key` or `format/note-key`. */
@@ -30,11 +38,20 @@ export function parseTrust(text: string): Trust {
   } catch {
     throw new FormatError('format/trust', 'a JSON trust file', 'other text');
   }
-  const { v, origin, root, log } = file ?? {};
+  const { v, origin, root, log, before, number } = file ?? {};
   if (v !== 1 || !isOrigin(origin) || typeof root !== 'string' || typeof log !== 'string') {
     throw new FormatError('format/trust', 'v, origin, root and log', 'another object');
   }
   const logKey = parseVerifierKey(log);
   if (logKey.name !== origin) throw new FormatError('format/trust', 'a log key named after the origin', 'another name');
-  return { origin, root: parseSigningKeyText(root), log: logKey };
+  const isLater =
+    typeof before === 'string' && typeof number === 'number' && Number.isSafeInteger(number) && number > 0;
+  if (!isLater && (before !== undefined || number !== undefined))
+    throw new FormatError('format/trust', 'the log before and the number of this one, or neither', 'other values');
+  return {
+    origin,
+    root: parseSigningKeyText(root),
+    log: logKey,
+    ...(isLater ? { before: parseVerifierKey(before), number } : {}),
+  };
 }

@@ -49,7 +49,7 @@ export const LOCK_MODES = ['COMPLIANCE', 'GOVERNANCE'] as const;
 export const STORE_KINDS = ['directory', 's3'] as const;
 export const STORE_CREATES = ['first-listed', 'if-none-match', 'link'] as const;
 
-export const KEY_KINDS = ['manifest'] as const;
+export const KEY_KINDS = ['manifest', 'predecessor', 'successor'] as const;
 /** What is done with the shares of a decryption key. */
 export const ESCROW_ACTS = ['combine', 'drill', 'split'] as const;
 export const ESCROW_STATES = ['announced', 'done', 'failed'] as const;

@@ -33,7 +33,7 @@ export class HoldLog {
     const packs = { packs: false };
     for await (const { verified } of follow(this.#reader, this.#trust, this.#cursor, found, packs)) {
       for (const { entry } of verified.entries) {
-        if (entry.t === 'key') this.#manifests += 1;
+        if (entry.t === 'key' && entry.kind === 'manifest') this.#manifests += 1;
         if (entry.t === 'hold') this.held.take(entry, verified.docs, this.#officers());
       }
     }

@@ -108,9 +108,22 @@ export class ClaimBook {
     });
   }
 
-  /** At the end of the log: what was claimed and never came. `beatsOf` counts a process's beats. */
-  finish(beatsOf: (process: string) => number): void {
+  /** What records say of an account's streams in a log before this one. */
+  foreign(): Claim[] {
+    return [...this.#waiting.values()].flat().filter((claim) => this.#isForeign(claim));
+  }
+
+  #isForeign({ by, stream }: Claim): boolean {
+    return 'acct' in by && this.#streams.get(stream) === undefined;
+  }
+
+  /**
+   * At the end of the log: what was claimed and never came. `beatsOf` counts a process's beats. `isFollowed`: there is a log before this one,
+   * where streams that this one does not have are looked for.
+   */
+  finish(beatsOf: (process: string) => number, isFollowed: boolean): void {
     for (const claim of [...this.#waiting.values()].flat()) {
+      if (isFollowed && this.#isForeign(claim)) continue;
       const { where, stream, seq, by } = claim;
       const have = this.#streams.get(stream)?.seq;
       const expected = `record ${seq} of stream ${stream}`;

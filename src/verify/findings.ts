@@ -92,6 +92,18 @@ export const CATALOGUE = {
   'verify/manifest-signature': ['finding', 'a manifest is not signed by the trusted root'],
   'verify/manifest-order': ['finding', 'a manifest is not the next one, or names another before it'],
 
+  'verify/link-missing': [
+    'finding',
+    'the log does not begin with a link to the one that the trust file says came before it',
+  ],
+  'verify/link-malformed': ['finding', 'a link to the log before or behind is none of this log, or not in its place'],
+  'verify/link-signature': ['finding', 'a link between logs is not signed by the root and the log keys that must'],
+  'verify/log-continued': ['finding', 'the log goes on behind its end'],
+  'verify/predecessor-end': ['finding', 'the log before ends elsewhere, or otherwise, than this one says'],
+  'verify/predecessor-absent': ['unchecked', 'the log before this one is not here'],
+  'verify/predecessor-unread': ['note', 'the log before this one was not looked at, as was asked'],
+  'verify/predecessor-abandoned': ['note', 'the log before was ended without its own key: the root alone says where'],
+
   'verify/batch-malformed': ['finding', 'a batch statement is none'],
   'verify/batch-origin': ['finding', 'a batch was signed for another log'],
   'verify/batch-signature': ['finding', 'the signature of a batch does not verify'],
@@ -211,6 +223,8 @@ export type FindingCode = keyof typeof CATALOGUE;
 
 /** Where in the archive. Members are present where they say something. */
 export interface Where {
+  /** Origin, where it is not the log that was asked about but one before it. */
+  readonly log?: string;
   readonly leaf?: number;
   readonly stream?: string;
   readonly seq?: number;

@@ -118,8 +118,11 @@ export class KeyBook {
 
   /** Takes over the manifests of a heads object and their entries. False if one of them is not by the root. */
   restore(documents: readonly string[], rules: readonly string[]): boolean {
-    const entries = rules.map(parseEntry).filter((entry) => entry.t === 'key');
-    const manifests = documents.map((document) => this.#open(document, 0));
+    const entries = rules
+      .map(parseEntry)
+      .filter((entry) => entry.t === 'key' && entry.kind === 'manifest') as KeyEntry[];
+    // Behind the manifests there may be the document that names the log before.
+    const manifests = documents.slice(0, entries.length).map((document) => this.#open(document, 0));
     if (manifests.length === 0 || manifests.includes(null) || entries.length !== manifests.length) return false;
     if (!entries.every(({ doc }, index) => doc === manifestHash(documents[index] as string))) return false;
     manifests.forEach((manifest, index) =>

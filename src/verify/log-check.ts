@@ -13,6 +13,7 @@ import type { Findings } from './findings.ts';
 import { judgeHeads, type OwnHeads } from './heads-check.ts';
 import { IdWindow } from './id-window.ts';
 import { KeyBook } from './keys.ts';
+import { LinkBook } from './links.ts';
 import { EscrowBook } from './escrow.ts';
 import { OfficerBook } from './officers.ts';
 import type { PayloadCheck } from './payloads.ts';
@@ -51,6 +52,7 @@ export class LogCheck {
   readonly claims: ClaimBook;
   readonly beats: BeatBook;
   readonly officers: OfficerBook;
+  readonly links: LinkBook;
   readonly escrow: EscrowBook;
   readonly #epochs: EpochBook;
   readonly #window: IdWindow;
@@ -67,6 +69,7 @@ export class LogCheck {
     this.#p = parts;
     this.tree = parts.tree;
     this.keys = new KeyBook(trust, findings, (keys) => pool.learn(keys));
+    this.links = new LinkBook(trust, findings);
     this.rules = new RuleBook(findings);
     this.streams = new StreamBook(findings, this.keys);
     this.coverage = new CoverageBook(findings);
@@ -87,6 +90,7 @@ export class LogCheck {
   /** Takes in the next segment. */
   async take(summary: SegmentSummary): Promise<void> {
     this.#judgeBeginning(summary);
+    this.links.judgeSegment(summary.first);
     this.#judgeHistory(summary);
     await this.#judgeHeads(summary);
     this.#p.findings.addAll(summary.found);
@@ -105,7 +109,7 @@ export class LogCheck {
 
   #judgeBeginning({ first, events }: SegmentSummary): void {
     const [begin] = events;
-    if (first > 0 || (begin?.leaf === 0 && begin.entry.t === 'key')) return;
+    if (first > 0 || (begin?.leaf === 0 && begin.entry.t === 'key' && begin.entry.kind === 'manifest')) return;
     this.#p.findings.add('verify/manifest-none', { leaf: 0 }, 'a key entry as the first', 'another entry');
   }
 
@@ -140,8 +144,9 @@ export class LogCheck {
 
   #ownHeads(): OwnHeads {
     const isWhole = !this.streams.hasUnread;
-    const rules = [...this.keys.lines(), ...this.rules.lines()];
-    return { streams: this.streams.states(), docs: this.keys.documents, rules, isWhole };
+    const rules = [...this.keys.lines(), ...this.links.lines(), ...this.rules.lines()];
+    const docs = [...this.keys.documents, ...this.links.documents];
+    return { streams: this.streams.states(), docs, rules, isWhole };
   }
 
   /** Time of the segment with this leaf, if somebody asked about the size of the log there. */
@@ -239,7 +244,7 @@ export class LogCheck {
   ): Promise<void> {
     switch (entry.t) {
       case 'key':
-        return this.keys.apply(entry, leaf, documents);
+        return (entry.kind === 'manifest' ? this.keys : this.links).apply(entry, leaf, documents);
       case 'store':
         this.rules.applyStore(entry, leaf);
         return this.#lookForLocks();

@@ -169,8 +169,8 @@ export class PayloadCheck {
     });
   }
 
-  /** `isPartial`: entries that name stored things may lie in leaves that were not read. */
-  finish(officers: OfficerBook, isPartial: boolean): void {
+  /** `isPartial`: entries that name stored things may lie in leaves that were not read. `isLast`: no log that is read after this one may name objects. */
+  finish(officers: OfficerBook, isPartial: boolean, isLast: boolean): void {
     for (const { kind, hash, leaf } of this.#missing.all()) {
       const code = officers.isDisposed(hash) ? DISPOSED[kind] : MISSING[kind];
       const key = kind === 'pack' ? packKey(this.#p.origin, hash) : mediaKey(hash);
@@ -184,7 +184,7 @@ export class PayloadCheck {
     }
     const { packs, media, heads } = this.#p.stored;
     this.#orphans('verify/pack-orphan', packs.unasked());
-    this.#orphans('verify/object-orphan', media.unasked());
+    if (isLast) this.#orphans('verify/object-orphan', media.unasked());
     this.#orphans('verify/heads-orphan', heads.unasked());
   }
 

@@ -42,6 +42,7 @@ function facts(report: Report): string[] {
     `payloads   ${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     `store      ${store.words}`,
   ];
+  lines.push(...shownLine(report));
   const watched = shownWitnesses(report);
   if (watched !== null) lines.push(`witnesses  ${watched}`);
   const { time } = report;
@@ -58,6 +59,24 @@ function facts(report: Report): string[] {
       'keys       evaluation: one machine made all keys, so this proves nothing about who holds them, or who watched',
     );
   }
+  return lines;
+}
+
+const CAUSES = {
+  exchanged: 'its log key was exchanged',
+  lost: 'its log key was lost',
+  stolen: 'its log key was stolen',
+};
+
+/** Which log came before, and which comes after. */
+function shownLine({ line: { before, after } }: Report): string[] {
+  const lines: string[] = [];
+  if (before !== null) {
+    const { origin, size, cause, report } = before;
+    const judged = report === null ? 'not read' : report.headline;
+    lines.push(`before     ${origin}, ${size} leaves: ${CAUSES[cause]}; ${judged}`);
+  }
+  if (after !== null) lines.push(`after      ended; goes on in ${after}, which has a trust file of its own`);
   return lines;
 }
 
@@ -94,8 +113,9 @@ function shownCode({ code, meaning, count, first }: FoundCode): string[] {
 }
 
 function shownPlace({ where, expected, got }: Finding): string {
-  const { leaf, stream, seq, key } = where;
+  const { log, leaf, stream, seq, key } = where;
   const parts = [
+    log ?? '',
     leaf === undefined ? '' : `leaf ${leaf}`,
     stream === undefined ? '' : `stream ${stream}${seq === undefined ? '' : ` record ${seq}`}`,
     key ?? '',

@@ -6,6 +6,7 @@ import type { RecipientRole, SignerRole } from '../record/manifest.ts';
 import type { AccountCoverage } from './coverage.ts';
 import type { CeremonyReport } from './escrow.ts';
 import type { FoundCode } from './findings.ts';
+import type { BeforeReport } from './line.ts';
 import type { TimeReport } from './time-stamps.ts';
 import type { WitnessReport } from './witnesses.ts';
 
@@ -36,6 +37,14 @@ export interface Report {
   readonly time: TimeReport;
   /** The C2SP tiles: for how many leaves they are published, and how many of them were compared with the log. */
   readonly tiles: { readonly size: number; readonly compared: number };
+  /** Where this log stands among those that follow one another: a new log key begins a new log. */
+  readonly line: {
+    /** 0 for the first one. */
+    readonly number: number;
+    readonly before: BeforeReport | null;
+    /** Origin of the log that this one, by its own last word, goes on in. */
+    readonly after: string | null;
+  };
   /** True where one machine made all keys: nobody can tell then who else has them. */
   readonly evaluation: boolean;
   /** False where packs and objects were checked by listing alone. */

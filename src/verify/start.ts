@@ -7,6 +7,7 @@ import { headsKey, segmentKey } from '../record/layout.ts';
 import { Findings } from './findings.ts';
 import { leafName, readHeads } from './heads-check.ts';
 import { KeyBook } from './keys.ts';
+import { LinkBook } from './links.ts';
 import type { LogCheck } from './log-check.ts';
 import { readWhole, ReaderTrouble } from './reader.ts';
 import { RuleBook } from './rules.ts';
@@ -45,8 +46,10 @@ async function startAt(parts: WalkParts, check: LogCheck, leaf: number, most: nu
   if (!isNamed || heads.origin !== parts.trust.origin || heads.leaves !== leaf) return false;
   if (!new RuleBook(new Findings()).restore(heads.rules)) return false;
   if (!new KeyBook(parts.trust, new Findings(), () => undefined).restore(heads.docs, heads.rules)) return false;
+  new LinkBook(parts.trust, new Findings()).restore(heads.docs, heads.rules);
   check.rules.restore(heads.rules);
   check.keys.restore(heads.docs, heads.rules);
+  check.links.restore(heads.docs, heads.rules);
   check.streams.restore(heads, segment.tail.at);
   check.jumpTo(leaf, segment.edge);
   return true;

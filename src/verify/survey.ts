@@ -35,21 +35,26 @@ const mediaName = (rest: string): string | null => {
 
 /**
  * Lists every version of every object the log may name. Segments first: what they name was stored before them. A store without
- * versions shows none, and then only unknown names can be found here.
+ * versions shows none, and then only unknown names can be found here. `media`: objects that were listed for a later log of the same store.
  */
-export async function surveyStore(reader: ArchiveReader, origin: string, findings: Findings): Promise<Stored> {
+export async function surveyStore(
+  reader: ArchiveReader,
+  origin: string,
+  findings: Findings,
+  media: Inventory | null = null,
+): Promise<Stored> {
   const stored: Stored = {
     segments: new Inventory('leaves'),
     heads: new Inventory('leaves'),
     packs: new Inventory('hashes'),
-    media: new Inventory('hashes'),
+    media: media ?? new Inventory('hashes'),
     rivals: [],
   };
   const folders: readonly Folder[] = [
     { prefix: segmentPrefix(origin), inventory: stored.segments, nameOf: leafName, isSegment: true },
     { prefix: headsPrefix(origin), inventory: stored.heads, nameOf: leafName },
     { prefix: packPrefix(origin), inventory: stored.packs, nameOf: packName },
-    { prefix: MEDIA_PREFIX, inventory: stored.media, nameOf: mediaName },
+    ...(media === null ? [{ prefix: MEDIA_PREFIX, inventory: stored.media, nameOf: mediaName }] : []),
   ];
   for (const folder of folders) {
     for await (const versions of byKey(listed(reader, folder.prefix))) {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Checkpoint } from '../record/checkpoint.ts';
 import { logPrefix } from '../record/layout.ts';
 import { isOrigin } from '../record/origin.ts';
+import type { Predecessor } from '../record/link.ts';
 import type { Trust } from '../record/trust.ts';
 import { Attestations, type AttestationOptions } from './attestations.ts';
 import {
@@ -15,6 +16,8 @@ import {
 } from './checkpoints.ts';
 import { Findings } from './findings.ts';
 import { Jobs } from './jobs.ts';
+import { judgeLine, ofLog, reportBefore, trustBefore, type BeforeReport, type LaterLog } from './line.ts';
+import { PREDECESSOR_LEAF } from './links.ts';
 import { LogCheck } from './log-check.ts';
 import { PayloadCheck } from './payloads.ts';
 import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts';
@@ -22,6 +25,7 @@ import { Progress, type ProgressReport } from './progress.ts';
 import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
 import { judgeRivals } from './rivals.ts';
 import { describeStore, judge, reportManifest, type Report } from './report.ts';
+import { judgeStoreSeen } from './store-seen.ts';
 import { chooseStart } from './start.ts';
 import { shown, surveyStore, type Stored } from './survey.ts';
 import { listTiles, TileCheck, type StoredTiles } from './tiles.ts';
@@ -35,6 +39,10 @@ export interface VerifyOptions extends AttestationOptions {
   readonly payloads?: boolean;
   /** A signed checkpoint that the caller got earlier: the log must have grown from it, and is read from there. */
   readonly since?: string;
+  /** Where the logs before this one are; the same place if left out. */
+  readonly predecessors?: ArchiveReader;
+  /** True: the logs before this one are not looked at. */
+  readonly alone?: boolean;
   /** True: a copy that shows neither locks nor versions is good enough for exit code 0. */
   readonly integrityOnly?: boolean;
   /** Threads; 0 does everything in this one. Default: one per core, none for a small archive. */
@@ -50,13 +58,25 @@ export interface VerifyOptions extends AttestationOptions {
  * could not be judged is never "verified". Contents of records stay sealed; whether they say what was sent is not checked here.
  */
 export async function verifyArchive(reader: ArchiveReader, trust: Trust, options: VerifyOptions = {}): Promise<Report> {
-  const run = new Run(reader, trust, options);
+  return verifyLine(new Run(reader, trust, options, null));
+}
+
+/** A log, and those before it: findings of all are in the one report. */
+async function verifyLine(run: Run): Promise<Report> {
+  await verifyLog(run);
+  const earlier = run.earlier();
+  if (earlier !== null) run.takeBefore(await verifyLine(earlier));
+  return run.report();
+}
+
+async function verifyLog(run: Run): Promise<void> {
+  const { reader, trust, options } = run;
   await run.attempt(async () => {
     const since = run.openSince();
     const published = await readPublished(reader, trust.log, run.findings);
     const tiles = await listTiles(reader, trust, run.findings);
     const attestations = await Attestations.read({ reader, trust, options, findings: run.findings });
-    const stored = await surveyStore(reader, trust.origin, run.findings);
+    const stored = await surveyStore(reader, trust.origin, run.findings, run.later?.media);
     if (!(await run.canRead(stored, since))) return;
     await using work = run.begin(stored, tiles, [
       published.checkpoint,
@@ -65,12 +85,12 @@ export async function verifyArchive(reader: ArchiveReader, trust: Trust, options
       ...attestations.checkpoints,
     ]);
     const start = await chooseStart(work, work.check, since);
+    for (const claim of run.later?.claims ?? []) work.check.claims.make(claim);
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
     await run.judgeEnd(work, { start, hasEnd, published, since });
     await run.judgeAttestations(work, attestations, hasEnd);
   });
-  return run.report();
 }
 
 /** Starting threads takes longer than checking this much. */
@@ -96,19 +116,29 @@ interface Reading {
 
 /** One verification from beginning to report. */
 class Run {
-  readonly #reader: ArchiveReader;
-  readonly #trust: Trust;
-  readonly #options: VerifyOptions;
+  readonly reader: ArchiveReader;
+  readonly trust: Trust;
+  readonly options: VerifyOptions;
+  /** The log that follows, where one does and was read. */
+  readonly later: LaterLog | null;
   readonly #progress: Progress;
   readonly findings = new Findings();
+  /** A checkpoint that the caller kept of a log before this one. */
+  readonly #seenBefore: string | undefined;
+  #before: BeforeReport | null = null;
   #work: Work | null = null;
   #start = 0;
   #attestations: Attestations | null = null;
 
-  constructor(reader: ArchiveReader, trust: Trust, options: VerifyOptions) {
-    this.#reader = reader;
-    this.#trust = trust;
-    this.#options = options;
+  constructor(reader: ArchiveReader, trust: Trust, options: VerifyOptions, later: LaterLog | null) {
+    const { seen, ...others } = options;
+    const isLater = trust.before !== undefined || later !== null;
+    const isBefore = seen !== undefined && isLater && !seen.startsWith(`${trust.origin}\n`);
+    this.reader = reader;
+    this.trust = trust;
+    this.options = isBefore ? others : options;
+    this.#seenBefore = isBefore ? seen : undefined;
+    this.later = later;
     this.#progress = new Progress(
       options.onProgress ?? (() => undefined),
       options.clockMs ?? (() => performance.now()),
@@ -117,7 +147,7 @@ class Run {
 
   /** Runs the steps. A store that fails, or a lost thread, ends them: what was found until then stays found. */
   async attempt(steps: () => Promise<void>): Promise<void> {
-    const { origin }: { readonly origin: string } = this.#trust;
+    const { origin }: { readonly origin: string } = this.trust;
     if (!isOrigin(origin)) {
       this.findings.add('verify/origin-malformed', {}, 'an origin', 'other characters');
       return;
@@ -134,17 +164,74 @@ class Run {
   }
 
   openSince(): Checkpoint | null {
-    const { since } = this.#options;
+    const { since } = this.options;
     if (since === undefined) return null;
-    return openNote(since, this.#trust.log, { code: 'verify/since-malformed' }, this.findings);
+    return openNote(since, this.trust.log, { code: 'verify/since-malformed' }, this.findings);
+  }
+
+  /** The log before this one, still to be verified; null where there is none, or it is not looked at. */
+  earlier(): Run | null {
+    const check = this.#work?.check;
+    const predecessor = check?.links.predecessor ?? null;
+    const isEarlier = this.later === null || (predecessor?.link.n ?? 0) < this.later.predecessor.link.n;
+    if (check === undefined || predecessor === null || this.#start > 0 || !isEarlier) {
+      this.#judgeUnused();
+      return null;
+    }
+    this.#before = reportBefore(predecessor, null);
+    const where = { leaf: PREDECESSOR_LEAF };
+    const { cause, from } = predecessor.link;
+    if (cause !== 'exchanged')
+      this.findings.add('verify/predecessor-abandoned', where, 'an end that the log key signed', `one ${cause}`);
+    if (this.options.alone !== true) return this.#runBefore(check, predecessor);
+    this.findings.add('verify/predecessor-unread', where, from.name, 'nothing of it');
+    this.#judgeUnused();
+    return null;
+  }
+
+  /** A checkpoint that the caller kept must be of one of the logs that were read. */
+  #judgeUnused(): void {
+    if (this.#seenBefore === undefined) return;
+    const expected = `a checkpoint of ${this.trust.origin}`;
+    this.findings.add('verify/since-malformed', {}, expected, 'one of another log');
+  }
+
+  #runBefore(check: LogCheck, predecessor: Predecessor): Run {
+    const { predecessors: reader = this.reader, policy, since: _since, seen: _seen, ...options } = this.options;
+    const { origin } = this.trust;
+    const trust = trustBefore(this.trust, predecessor);
+    const isAsked = policy?.logs.some(({ hash }) => hash.equals(trust.log.hash)) === true;
+    const claims = check.claims.foreign().map((claim) => ({ ...claim, where: { log: origin, ...claim.where } }));
+    const isPartial = check.streams.hasUnread || this.later?.isPartial === true;
+    const media = reader === this.reader ? (this.#work?.stored.media ?? null) : null;
+    const own = {
+      ...options,
+      predecessors: reader,
+      ...(isAsked ? { policy } : {}),
+      ...(this.#seenBefore === undefined ? {} : { seen: this.#seenBefore }),
+    };
+    return new Run(reader, trust, own, { origin, predecessor, claims, media, isPartial });
+  }
+
+  /** Takes over what was found in the logs before. */
+  takeBefore(report: Report): void {
+    const predecessor = this.#work?.check.links.predecessor ?? null;
+    if (predecessor === null) return;
+    this.#before = reportBefore(predecessor, report);
+    const { findings, unchecked, notes } = report;
+    this.findings.addAll(ofLog(report.origin, [...findings, ...unchecked, ...notes]));
   }
 
   /** False where there is no log, or where the caller's own checkpoint is none: what was asked cannot be answered then. */
   async canRead({ segments }: Stored, since: Checkpoint | null): Promise<boolean> {
-    if (this.#options.since !== undefined && since === null) return false;
+    if (this.options.since !== undefined && since === null) return false;
     if (segments.count > 0) return true;
-    const expected = `segments under ${logPrefix(this.#trust.origin)}`;
-    for await (const { key } of listed(this.#reader, 'log/')) {
+    const expected = `segments under ${logPrefix(this.trust.origin)}`;
+    if (this.later !== null) {
+      this.findings.add('verify/predecessor-absent', {}, expected, 'none');
+      return false;
+    }
+    for await (const { key } of listed(this.reader, 'log/')) {
       this.findings.add('verify/log-absent', {}, expected, shown(key));
       return false;
     }
@@ -153,8 +240,8 @@ class Run {
   }
 
   begin(stored: Stored, storedTiles: StoredTiles, checkpoints: readonly (Checkpoint | null)[]): Work {
-    const { payloads: withBytes = true, windowIds } = this.#options;
-    const [reader, trust, findings, progress] = [this.#reader, this.#trust, this.findings, this.#progress];
+    const { payloads: withBytes = true, windowIds } = this.options;
+    const [reader, trust, findings, progress] = [this.reader, this.trust, this.findings, this.#progress];
     const payloadBytes = withBytes ? stored.packs.bytes + stored.media.bytes : 0;
     const totalBytes = stored.segments.bytes + payloadBytes;
     progress.step('reading', totalBytes);
@@ -162,7 +249,8 @@ class Run {
     const jobs = new Jobs(findings, MOST_JOBS, MOST_JOB_BYTES);
     const { origin } = trust;
     const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, withBytes });
-    const tree = new LogTree(checkpoints.flatMap((checkpoint) => checkpoint?.size ?? []));
+    const ends = this.later === null ? [] : [this.later.predecessor.end];
+    const tree = new LogTree([...checkpoints, ...ends].flatMap((checkpoint) => checkpoint?.size ?? []));
     const tiles = new TileCheck({ reader, trust, findings, pool, jobs, withBytes }, storedTiles);
     const check = new LogCheck({ reader, trust, stored, findings, pool, payloads, tree, tiles, windowIds });
     const parts: WalkParts = { reader, trust, stored, findings, pool, progress, tree };
@@ -171,7 +259,7 @@ class Run {
   }
 
   #startPool(bytes: number): TaskPool {
-    const workers = this.#options.workers ?? (bytes < SMALL_BYTES ? 0 : availableParallelism());
+    const workers = this.options.workers ?? (bytes < SMALL_BYTES ? 0 : availableParallelism());
     return workers > 0 ? new ThreadPool(workers) : new InlinePool();
   }
 
@@ -182,19 +270,23 @@ class Run {
     await tiles.finish(tree, hasEnd);
     await jobs.settle();
     const isPartial = start > 0 || check.streams.hasUnread;
-    const { origin } = this.#trust;
+    const { origin } = this.trust;
     const { checkpoint, isMissing } = published;
     if (checkpoint !== null) judgePublished(checkpoint, { tree, hasEnd }, origin, this.findings);
     if (since !== null) judgeSince(since, { tree, hasEnd }, this.findings);
-    check.claims.finish((process) => check.beats.beatsOf(process));
+    check.links.finish(!isPartial);
+    if (this.later !== null) judgeLine(this.later, check, hasEnd, this.findings);
+    const isFollowed = check.links.predecessor !== null;
+    check.claims.finish((process) => check.beats.beatsOf(process), isFollowed);
     check.beats.finish(check.at);
-    check.coverage.finish(isPartial);
+    check.coverage.finish(isPartial || isFollowed);
     check.escrow.finish(check.at);
-    payloads.finish(check.officers, isPartial);
+    const isLast = !isFollowed && (this.later !== null || check.links.successor === null);
+    payloads.finish(check.officers, isPartial || this.later?.isPartial === true, isLast);
     if (isMissing) judgeUnpublished(isPartial ? 0 : work.stored.packs.unasked(), origin, this.findings);
     const { keys } = check;
-    await judgeRivals(work.stored.rivals, { reader: this.#reader, keys, origin, findings: this.findings });
-    this.#judgeStore(check);
+    await judgeRivals(work.stored.rivals, { reader: this.reader, keys, origin, findings: this.findings });
+    judgeStoreSeen(check, this.reader, this.findings);
   }
 
   async judgeAttestations({ check }: Work, attestations: Attestations, hasEnd: boolean): Promise<void> {
@@ -202,28 +294,17 @@ class Run {
     await attestations.judge(check, hasEnd);
   }
 
-  #judgeStore(check: LogCheck): void {
-    const { store } = check.rules;
-    const { locks, versions } = this.#reader.abilities;
-    if (store === null) {
-      if (!check.streams.hasUnread) this.findings.add('verify/store-unstated', {}, 'a store entry', 'none');
-    } else if (store.locks && !(locks && versions)) {
-      const got = `${locks ? 'locks' : 'no locks'}, ${versions ? 'versions' : 'no versions'}`;
-      this.findings.add('verify/locks-unseen', {}, 'a store that shows locks and versions', got);
-    }
-  }
-
   report(): Report {
-    const { payloads = true, integrityOnly = false } = this.#options;
+    const { payloads = true, integrityOnly = false } = this.options;
     const work = this.#work;
     const check = work?.check;
-    const { locks, versions } = this.#reader.abilities;
+    const { locks, versions } = this.reader.abilities;
     const unchecked = this.findings.list('unchecked');
     const store = check?.rules.store ?? null;
     const coverage = check?.coverage.accounts() ?? [];
     return {
       ...judge({ findings: this.findings.count('finding'), unchecked, integrityOnly }),
-      origin: this.#trust.origin,
+      origin: this.trust.origin,
       from: this.#start,
       size: work?.tree.size ?? 0,
       root: work?.tree.root() ?? '',
@@ -231,6 +312,11 @@ class Run {
       store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
       witnesses: this.#attestations?.witnesses ?? NO_WITNESSES,
       time: this.#attestations?.time ?? NO_TIME,
+      line: {
+        number: check?.links.number ?? 0,
+        before: this.#before,
+        after: check?.links.successor?.link.to.name ?? null,
+      },
       tiles: { size: work?.tiles.size ?? 0, compared: work?.tiles.count ?? 0 },
       evaluation: check?.keys.isEvaluation ?? false,
       payloads,

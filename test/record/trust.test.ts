@@ -30,6 +30,10 @@ describe('a trust file', () => {
   it.each<readonly [string, object, string]>([
     ['of another version', { v: 2 }, 'format/trust'],
     ['with a version in quotes', { v: '1' }, 'format/trust'],
+    ['with a log before and no number', { before: FILE.log }, 'format/trust'],
+    ['with a number and no log before', { number: 1 }, 'format/trust'],
+    ['with a number below that of a later log', { before: FILE.log, number: 0 }, 'format/trust'],
+    ['with a log before that is none', { before: 'x', number: 1 }, 'format/note-key'],
     ['without root', { root: undefined }, 'format/trust'],
     ['with a root that is no key', { root: 'x' }, 'format/key'],
     ['with a root of small order', { root: Buffer.alloc(32).toString('base64') }, 'format/key'],

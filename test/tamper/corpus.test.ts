@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Trust } from '../../src/record/trust.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { codesOf, notesOf, smallArchive, verify } from '../verify/subject.ts';
-import { CORPUS, type Tampering } from './corpus.ts';
+import { CORPUS, type Group, type Tampering } from './corpus.ts';
 import { argumentsFor, runVerifyPy, SecondVerifier } from './second-verifier.ts';
 import { toBucket } from './versions.ts';
 
@@ -33,24 +34,28 @@ describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
   });
   afterAll(() => second[Symbol.dispose]());
 
-  async function saidByFirst(archive: MemoryArchive, since?: string): Promise<Said> {
-    const report = await verify(archive, since === undefined ? {} : { since });
+  async function saidByFirst(archive: MemoryArchive, since?: string, trust?: Trust): Promise<Said> {
+    const report = await verify(archive, since === undefined ? {} : { since }, trust);
     return { exitCode: report.exitCode, codes: codesOf(report).toSorted(), notes: notesOf(report).toSorted() };
   }
 
-  async function saidBySecond(archive: MemoryArchive, folder: string, since?: string): Promise<Said> {
-    const { exitCode, findings, unchecked, notes } = await second.verify(await argumentsFor(archive, folder, since));
+  async function saidBySecond(archive: MemoryArchive, folder: string, since?: string, trust?: Trust): Promise<Said> {
+    const args = await argumentsFor(archive, folder, since, trust);
+    const { exitCode, findings, unchecked, notes } = await second.verify(args);
     const codes = (found: typeof findings): string[] => found.map(({ code }) => code).toSorted();
     return { exitCode, codes: codes([...findings, ...unchecked]), notes: codes(notes) };
   }
 
   /** What is wrong with what the verifiers said of an item; null if nothing. */
-  async function judge(item: Tampering, bucket: boolean, folder: string): Promise<object | null> {
+  async function judge(item: Tampering, { bucket, trust }: Group, folder: string): Promise<object | null> {
     const clean = bucket ? inBucket : inFolder;
     const archive = clean.clone();
     item.change(archive);
     const since = item.since?.(clean);
-    const [first, other] = [await saidByFirst(archive, since), await saidBySecond(archive, folder, since)];
+    const [first, other] = [
+      await saidByFirst(archive, since, trust),
+      await saidBySecond(archive, folder, since, trust),
+    ];
     const { codes, notes } = { notes: first.notes, ...item };
     const expected: Said = { exitCode: first.exitCode, codes: codes.toSorted(), notes: notes.toSorted() };
     const agreed = [first, other].every((said) => JSON.stringify(said) === JSON.stringify(expected));
@@ -72,11 +77,11 @@ describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
     }
   });
 
-  test.each(CORPUS)('$title: exactly its codes, and both verifiers agree', async ({ items, bucket }) => {
+  test.each(CORPUS)('$title: exactly its codes, and both verifiers agree', async (group) => {
     await using folder = await temporaryFolder();
     const wrong: object[] = [];
-    for (const [n, item] of items.entries()) {
-      const fault = await judge(item, bucket, join(folder.path, String(n)));
+    for (const [n, item] of group.items.entries()) {
+      const fault = await judge(item, group, join(folder.path, String(n)));
       if (fault !== null) wrong.push(fault);
     }
     expect(wrong).toEqual([]);

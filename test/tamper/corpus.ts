@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { Trust } from '../../src/record/trust.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { BEATS } from './beats.ts';
@@ -8,6 +9,8 @@ import { ESCROW_ROWS } from './escrow.ts';
 import { HEADS } from './heads.ts';
 import { HISTORY } from './history.ts';
 import { KEYS, RULES } from './keys.ts';
+import { LOGS } from './logs.ts';
+import { NEXT_TRUST } from './next-log.ts';
 import { NOTED } from './noted.ts';
 import { PACKS } from './packs.ts';
 import { APPROVALS, ROLES } from './roles.ts';
@@ -34,6 +37,8 @@ export interface Group {
   readonly by: 'nobody’s' | 'the archiver’s or the log’s' | 'all but the root’s';
   /** Written to a bucket: versions and locks are seen. */
   readonly bucket: boolean;
+  /** Where it is another log than the small archive’s that is verified. */
+  readonly trust?: Trust;
   readonly items: readonly Tampering[];
 }
 
@@ -57,6 +62,13 @@ export const CORPUS: readonly Group[] = [
   { title: 'Streams', by: 'all but the root’s', bucket: false, items: items(relogged(STREAMS)) },
   { title: 'Beats and silence', by: 'all but the root’s', bucket: false, items: items(relogged(BEATS)) },
   { title: 'Keys', by: 'all but the root’s', bucket: false, items: items(relogged(KEYS)) },
+  {
+    title: 'A log on a new key, and the one before it',
+    by: 'all but the root’s',
+    bucket: false,
+    trust: NEXT_TRUST,
+    items: items(LOGS),
+  },
   { title: 'Roles', by: 'all but the root’s', bucket: false, items: items(relogged(ROLES)) },
   { title: 'Stores and schedules', by: 'all but the root’s', bucket: false, items: items(relogged(RULES)) },
   { title: 'Approvals', by: 'all but the root’s', bucket: false, items: items(APPROVALS) },

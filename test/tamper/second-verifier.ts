@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { encodeVerifierKey } from '../../src/record/note.ts';
+import type { Trust } from '../../src/record/trust.ts';
 import { TRUST } from '../support/archive-fixture.ts';
 import { ROOT } from '../vectors/keys.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
@@ -52,7 +53,12 @@ export async function layOut(archive: MemoryArchive, folder: string): Promise<st
 }
 
 /** Lays an archive and its trust file out in a new folder. Gives what `tools/verify.py` is called with. */
-export async function argumentsFor(archive: MemoryArchive, folder: string, since?: string): Promise<string[]> {
+export async function argumentsFor(
+  archive: MemoryArchive,
+  folder: string,
+  since?: string,
+  { origin, log, before, number }: Trust = TRUST,
+): Promise<string[]> {
   const args = [
     join(folder, 'archive'),
     '--trust',
@@ -62,9 +68,10 @@ export async function argumentsFor(archive: MemoryArchive, folder: string, since
   ];
   const trust = {
     v: 1,
-    origin: TRUST.origin,
+    origin,
     root: ROOT.key.raw.toString('base64'),
-    log: encodeVerifierKey(TRUST.log),
+    log: encodeVerifierKey(log),
+    ...(before === undefined ? {} : { before: encodeVerifierKey(before), number }),
   };
   await writeFile(join(folder, 'trust.json'), JSON.stringify(trust));
   if (since === undefined) return args;

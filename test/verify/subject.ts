@@ -4,6 +4,7 @@ import { parseSegment } from '../../src/record/segment.ts';
 import { parseEntry } from '../../src/record/entry.ts';
 import { mediaKey, packKey } from '../../src/record/layout.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
+import type { Trust } from '../../src/record/trust.ts';
 import type { Report } from '../../src/verify/report.ts';
 import { verifyArchive, type VerifyOptions } from '../../src/verify/verify.ts';
 import { makeArchive, temporaryFolder, TRUST } from '../support/archive-fixture.ts';
@@ -16,8 +17,8 @@ export async function smallArchive(): Promise<MemoryArchive> {
   return await MemoryArchive.of(await makeArchive(folder.path));
 }
 
-export function verify(archive: MemoryArchive, options: VerifyOptions = {}): Promise<Report> {
-  return verifyArchive(archive, TRUST, options);
+export function verify(archive: MemoryArchive, options: VerifyOptions = {}, trust: Trust = TRUST): Promise<Report> {
+  return verifyArchive(archive, trust, options);
 }
 
 /** Codes of what is held against an archive, and of what could not be checked, each once. */

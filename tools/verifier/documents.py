@@ -51,6 +51,9 @@ class Trust:
         self.root = unbase64(document["root"], 32)
         self.log = NoteKey(document["log"])
         self.root_id = key_id(self.root)
+        self.before = NoteKey(document["before"]) if "before" in document or "number" in document else None
+        self.number = document["number"] if self.before else 0
+        _demand(type(self.number) is int and (self.number > 0) == (self.before is not None), "the log before, and the number of this one")
         _demand(document["v"] == 1 and ed25519.is_public_key(self.root) and self.log.name == self.origin, "a trust file")
 
 

@@ -6,11 +6,11 @@ NOTES = {
     for name in (
         "checkpoint-missing checkpoint-behind segment-unused-document stream-no-last stream-hole pack-disposed pack-provisional "
         "pack-orphan object-disposed object-orphan version-identical version-losing-segment heads-orphan beat-foreign-stream beat-ahead "
-        "claim-uncompared gap-reference clock-back clock-ahead escrow-open"
+        "claim-uncompared predecessor-unread predecessor-abandoned gap-reference clock-back clock-ahead escrow-open"
     ).split()
 }
 UNCHECKED = {
-    f"verify/{name}" for name in "reader-failed too-large origin-malformed log-absent locks-unseen end-unproven since-malformed".split()
+    f"verify/{name}" for name in "reader-failed too-large origin-malformed log-absent locks-unseen predecessor-absent end-unproven since-malformed".split()
 } | {"format/trust"}
 MOST_KEPT = 100
 
@@ -24,6 +24,14 @@ class Findings:
         found["count"] += 1
         if len(found["first"]) < MOST_KEPT:
             found["first"].append({"where": where, "expected": expected, "got": got})
+
+    def take(self, other, origin):
+        """Takes over what was found in a log before this one."""
+        for code, found in other.by_code.items():
+            own = self.by_code.setdefault(code, {"code": code, "count": 0, "first": []})
+            own["count"] += found["count"]
+            for place in found["first"][: MOST_KEPT - len(own["first"])]:
+                own["first"].append({**place, "where": {"log": origin, **place["where"]}})
 
     def of(self, severity):
         def is_it(code):

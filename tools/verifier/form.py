@@ -199,7 +199,7 @@ OWN = {
     "pack": {**_OWN, **_PACK},
     "repack": {**_OWN, **_PACK, "from": _HEX256},
     "heads": {**_OWN, "file": _REF, "root": _HEX256, "streams": _INT},
-    "key": {**_OWN, "doc": _HEX256, "kind": _word("manifest"), "n": _INT},
+    "key": {**_OWN, "doc": _HEX256, "kind": _word("manifest", "predecessor", "successor"), "n": _INT},
     "store": {
         **_OWN, "create": _word("first-listed", "if-none-match", "link"), "hold": _BOOL, "kind": _word("directory", "s3"), "locks": _BOOL,
     },

@@ -10,9 +10,10 @@ from .tree import leaf_hash, root_of
 class Stand:
     """Where the log stands before a segment; None where leaves before it could not be read."""
 
-    def __init__(self, keys, rules, streams):
-        self.documents = sorted(document for document, _ in keys.lines)
-        self.rules = sorted([line for _, line in keys.lines] + rules.lines())
+    def __init__(self, keys, links, rules, streams):
+        said = keys.lines + links.lines
+        self.documents = sorted(document for document, _ in said)
+        self.rules = sorted([line for _, line in said] + rules.lines())
         self.streams = [_state(name, stream) for name, stream in sorted(streams.all.items())]
 
     def root(self):

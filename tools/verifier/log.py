@@ -4,7 +4,9 @@
 from . import ed25519
 from .documents import MAX_SEGMENT_BYTES, Manifest, Segment, parse_statement, unsigned
 from .form import BadEntry, Malformed, is_record, parse_entry, seconds, unbase64
+from .findings import Findings
 from .heads import Stand, judge_heads
+from .line import Links, TrustBefore, judge_end
 from .rules import MAY_SIGN, Escrow, Keys, Officers, Rules
 from .sealed import Bodies, Epochs
 from .stored import Payloads, Unreadable, published_checkpoint, survey
@@ -13,8 +15,9 @@ from .tree import EMPTY_ROOT, Range, leaf_hash, open_checkpoint
 
 
 class Log:
-    def __init__(self, store, trust, findings, since=None):
-        self.store, self.trust, self.findings, self.since = store, trust, findings, since
+    def __init__(self, store, trust, findings, since=None, later=None):
+        self.store, self.trust, self.findings, self.since, self.later = store, trust, findings, since, later
+        self.links = Links(trust, findings)
         self.keys, self.rules = Keys(trust, findings), Rules(findings)
         self.streams, self.epochs = Streams(trust.origin, findings), Epochs(findings, self.keys)
         self.officers, self.escrow = Officers(findings, self.keys), Escrow(findings, self.keys)
@@ -26,8 +29,13 @@ class Log:
         published = published_checkpoint(self.store, self.trust, self.findings)
         self.wanted = {checkpoint[0] for checkpoint in (published, self.since) if checkpoint}
         leaves = survey(self.store, self.trust.origin, self.findings, self.is_rival)
+        if not leaves and self.later:
+            return self.findings.add("verify/predecessor-absent", f"segments under log/{self.trust.origin}/", "none")
         if not leaves:
             return self.findings.add("verify/log-absent", f"segments under log/{self.trust.origin}/", "none")
+        if self.later:
+            self.wanted.add(self.later.links.predecessor.end[0])
+            self.streams.claims += self.later.streams.foreign
         for leaf in leaves:
             self._segment(leaf)
         if self.rules.store is None and self.whole:
@@ -37,17 +45,45 @@ class Log:
         if published and published[0] < self.size:
             self.findings.add("verify/checkpoint-behind", f"{self.size} leaves", str(published[0]))
         self.streams.newest = seconds(self.last_at) if self.last_at else 0
-        self.streams.finish(self.keys.readers())
+        self._finish_line()
+        self.streams.finish(self.keys.readers(), self.links.predecessor is not None)
         if self.payloads.locks and not self.store.sees_locks:
             self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
         self.escrow.finish(self.last_at)
-        self.payloads.check(self.whole)
+        self._check_payloads()
         if self.store.newest(f"log/{self.trust.origin}/checkpoint") is None:
             self.findings.add("verify/checkpoint-missing", "a published checkpoint", "none")
             # What cutting off the last segments would leave as well.
             if "verify/pack-orphan" in self.findings.by_code:
                 self.findings.add("verify/end-unproven", "a checkpoint, or no packs but named ones", "others")
         return None
+
+    def _finish_line(self):
+        self.links.finish(self.whole)
+        said = self.links.predecessor
+        if self.later:
+            judge_end(self.later.links.predecessor, self, self.findings)
+        if said and said.link.cause != "exchanged":
+            self.findings.add("verify/predecessor-abandoned", "an end that the log key signed", said.link.cause, leaf=1)
+
+    def _check_payloads(self):
+        ends = self.links.predecessor is None and (self.later is not None or self.links.successor is None)
+        whole = self.whole and (self.later is None or self.later.all_whole)
+        self.all_whole = whole
+        if self.later:
+            self.payloads.named = self.later.payloads.named | self.later.payloads.objects.keys()
+        self.payloads.check(whole, ends)
+
+    def check_before(self):
+        """Verifies the logs before this one, the nearest first. What is found in them is found here."""
+        said = self.links.predecessor
+        if said is None or (self.later and said.link.n >= self.later.links.number):
+            return
+        findings = Findings()
+        earlier = Log(self.store, TrustBefore(self.trust, said.link), findings, later=self)
+        earlier.check()
+        earlier.check_before()
+        self.findings.take(findings, said.link.old.name)
 
     def _compare(self, checkpoint, ahead, other):
         if checkpoint is None or self.tree is None:
@@ -91,13 +127,14 @@ class Log:
 
     def _take(self, segment, key):
         first = segment.first
+        self.links.judge_segment(first)
         if self.tree is None:
             self.tree = segment.edge
         elif segment.edge.hashes != self.tree.hashes:
             self.findings.add("verify/segment-edge", "the log before it", "another", key=key)
         self._carried(segment, key)
         self.size, before = segment.size, self.keys.current
-        stand = Stand(self.keys, self.rules, self.streams) if self.whole else None
+        stand = Stand(self.keys, self.links, self.rules, self.streams) if self.whole else None
         entries = self._entries(segment)
         self._batches(segment, entries)
         self._clock(segment, entries, key)
@@ -279,7 +316,7 @@ class Log:
     def _own(self, segment, entries, stand, named):
         """Judges the log's own entries in their order. Gives the locks of the packs among them, and adds to the documents named."""
         locks, bodies, at = [], Bodies(segment.first, entries, self.findings), seconds(segment.tail["at"])
-        if segment.first == 0 and (not entries[0][0] or entries[0][0]["t"] != "key"):
+        if segment.first == 0 and (not entries[0][0] or (entries[0][0]["t"], entries[0][0].get("kind")) != ("key", "manifest")):
             self.findings.add("verify/manifest-none", "a manifest as the first entry", "another entry", leaf=0)
         for leaf, (entry, line, _) in enumerate(entries, segment.first):
             if not entry or is_record(entry):
@@ -289,7 +326,10 @@ class Log:
                 self.findings.add("verify/entry-origin", self.trust.origin, entry["log"], leaf=leaf)
             if kind == "key":
                 named.add(entry["doc"])
-                self.keys.apply(entry, line, leaf, segment.docs, self.whole)
+                if entry["kind"] == "manifest":
+                    self.keys.apply(entry, line, leaf, segment.docs, self.whole)
+                else:
+                    self.links.apply(entry, line, leaf, segment.docs)
             elif kind in ("hold", "disposition"):
                 named.add(entry["objects"]["h"])
                 self.officers.apply(entry, leaf, segment.docs)

@@ -129,6 +129,8 @@ class Payloads:
         self.store, self.findings, self.folder, self.disposed = store, findings, f"log/{origin}/", disposed
         self.packs, self.objects, self.heads, self.segments = {}, {}, set(), {}
         self.locks = False
+        # Objects that later logs of this store name.
+        self.named = set()
 
     def name_pack(self, entry, bodies, lock, leaf):
         self.packs.setdefault(entry["h"], (entry["n"], bodies, lock, leaf))
@@ -139,7 +141,8 @@ class Payloads:
         if size != ref["n"]:
             self.findings.add("verify/object-size", f"{size} bytes", str(ref["n"]), leaf=leaf)
 
-    def check(self, whole):
+    def check(self, whole, last=True):
+        """`last`: no log that is read after this one may name objects."""
         for name, named in self.packs.items():
             self._one("pack", f"{self.folder}pack/{name}", name, *named)
         for name, named in self.objects.items():
@@ -148,7 +151,8 @@ class Payloads:
             self._lock(self.store.first(key), lock)
         if whole:
             self._orphans("pack", f"{self.folder}pack/", _HASH, self.packs)
-            self._orphans("object", "media/", "[0-9a-f]{2}/" + _HASH, self.objects)
+            if last:
+                self._orphans("object", "media/", "[0-9a-f]{2}/" + _HASH, self.objects.keys() | self.named)
             self._orphans("heads", f"{self.folder}heads/", _NUMBER, self.heads)
 
     def _one(self, kind, key, name, size, bodies, lock, leaf):

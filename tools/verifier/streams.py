@@ -36,7 +36,7 @@ class Streams:
     def __init__(self, origin, findings):
         self.origin, self.findings = origin, findings
         self.all, self.accounts = {}, {}
-        self.claims, self.gaps, self.gap_ids, self.listed = [], [], {}, {}
+        self.claims, self.foreign, self.gaps, self.gap_ids, self.listed = [], [], [], {}, {}
         self.whole, self.newest = True, 0
 
     def lose_sight(self):
@@ -162,12 +162,15 @@ class Streams:
 
     # --- At the end of the log --------------------------------------------------------------------------------------------------
 
-    def finish(self, readers):
-        """`readers` are the keys that hold no capture, so that their silence loses nothing."""
+    def finish(self, readers, followed=False):
+        """`readers` are the keys that hold no capture, so that their silence loses nothing. `followed`: there is a log before this one."""
         for head, teller, number, where in self.claims:
-            self._judge_claim(head, teller, number, where)
+            if followed and number is None and head["stream"] not in self.all:
+                self.foreign.append((head, teller, number, where))
+            else:
+                self._judge_claim(head, teller, number, where)
         for entry, _, where in self.gaps:
-            if "ref" in entry and entry["ref"] not in self.gap_ids and self.whole:
+            if "ref" in entry and entry["ref"] not in self.gap_ids and self.whole and not followed:
                 self.findings.add("verify/gap-reference", "the gap that this one ends", entry["ref"], **where)
         for name, stream in self.all.items():
             if stream.opened and stream.key not in readers:
