@@ -10,13 +10,16 @@ import { PARTS, type PartName } from '../record/commitment.ts';
 import { parsePolicy } from '../record/policy.ts';
 import { checkBundle, type BundleReport } from '../prove/check.ts';
 import type { Files } from '../prove/files.ts';
+import { judgeStamps, type JudgedStamp } from '../prove/judge-stamps.ts';
 import { bold, green, openOutput, red, yellow, type Output } from './output.ts';
+import { judgeUnder } from './tsa-judge.ts';
 
 interface ProveCliOptions {
   readonly config: string;
   readonly archive?: string;
   readonly trust?: string;
   readonly policy?: string;
+  readonly tsaCa?: string;
   readonly disclose?: readonly PartName[];
   readonly out?: string;
   readonly zip: boolean;
@@ -37,6 +40,7 @@ export function registerProve(program: Command): void {
     .option('--archive <url>', 'file:///directory of an archive or a copy, instead of the config’s; needs --trust')
     .option('--trust <file>', 'trust.json; with --check, the one that you were given in another way')
     .option('--policy <file>', 'C2SP policy of log and witnesses; default: the log alone')
+    .option('--tsa-ca <file>', 'with --check, PEM: roots of the time-stamping authorities that you trust')
     .option('--disclose <parts>', `content to disclose: some of ${PARTS.join(', ')}; the look is recorded`, partsOf)
     .option('--out <folder>', 'where to write; it must not exist yet. Default: proof-<record>')
     .option('--zip', 'one zip file instead of a folder', false)
@@ -108,12 +112,20 @@ async function check(path: string, options: ProveCliOptions, output: Output): Pr
     ...(options.trust === undefined ? {} : { trust: readTrust(options.trust) }),
     ...(options.policy === undefined ? {} : { policy: parsePolicy(readText(options.policy, 'a policy')) }),
   });
-  output.result(report);
-  printReport(report, output);
-  process.exitCode = report.findings.length === 0 ? 0 : 1;
+  const { stamps, findings } = await judgeStamps(
+    files,
+    options.tsaCa === undefined ? null : await judgeUnder(options.tsaCa),
+  );
+  const whole = { ...report, stamps, findings: [...report.findings, ...findings] };
+  output.result(whole);
+  printReport(whole, output);
+  process.exitCode = whole.findings.length === 0 ? 0 : 1;
 }
 
-function printReport({ findings, proven, trustGiven, disclosed }: BundleReport, output: Output): void {
+function printReport(
+  { findings, proven, trustGiven, disclosed, stamps }: BundleReport & { readonly stamps: readonly JudgedStamp[] },
+  output: Output,
+): void {
   const isGood = findings.length === 0 && proven !== null;
   output.line(bold(isGood ? green('proven') : red(`${findings.length} findings`)));
   if (proven !== null) {
@@ -122,6 +134,10 @@ function printReport({ findings, proven, trustGiven, disclosed }: BundleReport, 
     );
   }
   if (disclosed.length > 0) output.line(`disclosed, and what the record commits to: ${disclosed.join(', ')}`);
+  for (const { file, at, revocationChecked } of stamps) {
+    if (at === null) output.line(yellow(`${file}: not judged; give --tsa-ca`));
+    else output.line(`in the log before ${at}, by ${file}${revocationChecked ? '' : '; revocation not checked'}`);
+  }
   if (!trustGiven)
     output.line(yellow('trust came with the bundle: compare the fingerprints in its README.txt, or give --trust'));
   for (const { code, meaning, file, expected, got } of findings) {

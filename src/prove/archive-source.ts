@@ -118,6 +118,24 @@ export class ArchiveSource {
     return tiled ?? (await this.#fromSegment(leaf));
   }
 
+  /** Proof of a leaf under a checkpoint that is given; null where the tiles do not reach it and the leaf's segment does not end there. */
+  async proofUnder(leaf: number, checkpoint: string): Promise<TlogProof | null> {
+    const { size, root } = openCheckpoint(checkpoint, this.trust.log);
+    const tiles = await this.tiles();
+    if (tiles !== null && size <= tiles.tree.size)
+      return await this.#fromTiles(leaf, this.#treeOf(checkpoint, tiles), checkpoint);
+    const placed = await this.segmentOf(leaf);
+    if (placed === null || placed.first + placed.ids.length !== size) return null;
+    const hashes = inclusionSpans(leaf, size).map(([begin, end]) => foldSpan(placed, begin, end));
+    verifyInclusion(placed.ids[leaf - placed.first] as Hash, leaf, size, hashes, root);
+    return { index: leaf, hashes, checkpoint };
+  }
+
+  /** Keys under a prefix behind another key, ascending, delete markers excepted. */
+  async *keysAfter(prefix: string, after: string): AsyncGenerator<string> {
+    for await (const { key, deleteMarker } of this.#reader.listVersions(prefix, after)) if (!deleteMarker) yield key;
+  }
+
   /** False where a policy was given that the proof's checkpoint does not meet yet. */
   meets({ checkpoint }: TlogProof): boolean {
     return this.#policy === null || isMet(checkpoint, this.#policy);
@@ -125,14 +143,11 @@ export class ArchiveSource {
 
   async #cosigned(leaf: number): Promise<string | null> {
     const { origin, log } = this.trust;
-    const reader = this.#reader;
     const place = {
       origin,
       log,
       read: (key: string) => this.read(key),
-      async *keysAfter(prefix: string, after: string): AsyncGenerator<string> {
-        for await (const { key, deleteMarker } of reader.listVersions(prefix, after)) if (!deleteMarker) yield key;
-      },
+      keysAfter: (prefix: string, after: string) => this.keysAfter(prefix, after),
     };
     return await cosignedBehind(place, leaf, this.#policy);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { parseStatement, verifyStatement } from '../record/batch.ts';
 import { parseCanonical, type Json } from '../record/canonical.ts';
+import { openCheckpoint } from '../record/checkpoint.ts';
 import { commitRecord, PARTS, readPart, type PartName } from '../record/commitment.ts';
 import { maySign } from '../record/enforcement.ts';
 import { entryId, isStreamRecord, parseEntry, sealedPart } from '../record/entry.ts';
@@ -12,10 +13,11 @@ import { openManifest, signersOf, type Manifest } from '../record/manifest.ts';
 import { verifyInclusion } from '../record/merkle.ts';
 import { encodeVerifierKey } from '../record/note.ts';
 import { parsePolicy, type Policy, type Witnessed } from '../record/policy.ts';
+import { parseTimeStamp } from '../record/time-stamp.ts';
 import { parseTlogProof, verifyTlogProof } from '../record/tlog-proof.ts';
 import { parseTrust, type Trust } from '../record/trust.ts';
 import { derive } from './derive.ts';
-import { CORE, CORE_NAMES, fileOf, linesOf, linkedTo, partFile, REQUIRED, type Files } from './files.ts';
+import { CORE, CORE_NAMES, fileOf, linesOf, linkedTo, partFile, REQUIRED, STAMPS, type Files } from './files.ts';
 import { BUNDLE_CATALOGUE, type BundleCode, type BundleFinding } from './findings.ts';
 
 /** What the verifier has from elsewhere, and so need not take from the bundle. */
@@ -100,6 +102,7 @@ class BundleCheck {
     if (manifest !== null) this.#checkBatch(record, manifest, trust.origin);
     this.#checkNeighbours(record, leaf, judge);
     this.#checkSeal(record, leaf, judge, trust.origin);
+    this.#checkStamps(leaf, this.#options.trust ?? trust);
     this.#checkContent(record);
     if (witnessed === null || leaf === null) return null;
     const { origin, size } = witnessed.checkpoint;
@@ -226,6 +229,27 @@ class BundleCheck {
       if (!isPast || this.#indexOf(CORE.sealProof) < (leaf ?? 0))
         throw new FormatError('format/entry', 'heads behind the record', 'others');
     });
+  }
+
+  /** That what was stamped is a checkpoint that the record is in; who stamped it is judged by `judgeStamps`. */
+  #checkStamps(leaf: number | null, trust: Trust): void {
+    const names = STAMPS.filter((name) => this.#files.has(name));
+    if (names.length === 0 && !this.#files.has(CORE.stampProof)) return;
+    if (!this.#both(CORE.stampProof, names[0] ?? (STAMPS[0] as string))) return;
+    const checkpoint = this.#try('proof/stamp', CORE.stampProof, () => {
+      const proof = parseTlogProof(this.#text(CORE.stampProof));
+      const { size, root } = openCheckpoint(proof.checkpoint, trust.log);
+      verifyInclusion(leafHash(fileOf(this.#files, CORE.record)), proof.index, size, proof.hashes, root);
+      if (leaf !== null && proof.index !== leaf) throw new FormatError('format/proof', `leaf ${leaf}`, 'another leaf');
+      return proof.checkpoint;
+    });
+    for (const name of names) {
+      this.#try('proof/stamp', name, () => {
+        const stamp = parseTimeStamp(this.#text(name));
+        if (checkpoint !== null && stamp.checkpoint !== checkpoint)
+          throw new FormatError('format/time-stamp', `a stamp of the checkpoint in ${CORE.stampProof}`, 'of another');
+      });
+    }
   }
 
   #checkContent(record: StreamRecord): void {

@@ -12,6 +12,7 @@ import { encodeVerifierKey } from '../record/note.ts';
 import { openManifest, signersOf } from '../record/manifest.ts';
 import { inclusionSpans } from '../record/proof-spans.ts';
 import { encodeTlogProof } from '../record/tlog-proof.ts';
+import { putStamps } from './stamped.ts';
 import { missing, type ArchiveSource, type PlacedSegment } from './archive-source.ts';
 import { CORE, withoutLink } from './files.ts';
 
@@ -64,6 +65,7 @@ export async function collect(
     put(proofName, encodeTlogProof(proof));
   }
   if (seal !== null) await putSeal(source, record, seal, put);
+  await putStamps(source, leaf, put);
   return files;
 }
 

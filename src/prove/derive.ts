@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { canonicalize, type Json } from '../record/canonical.ts';
 import { parseStatement } from '../record/batch.ts';
-import { openCheckpoint } from '../record/checkpoint.ts';
+import { openCheckpoint, parseCheckpoint } from '../record/checkpoint.ts';
 import { PART_HEAD_BYTES, PARTS } from '../record/commitment.ts';
 import { entryId, parseEntry } from '../record/entry.ts';
 import { FormatError } from '../record/format-error.ts';
@@ -10,9 +10,10 @@ import { openManifest, type Signer } from '../record/manifest.ts';
 import { parseNote } from '../record/note.ts';
 import { inclusionSpans } from '../record/proof-spans.ts';
 import { parseSigningKeyText } from '../record/key.ts';
+import { parseTimeStamp } from '../record/time-stamp.ts';
 import { parseTlogProof } from '../record/tlog-proof.ts';
 import { parseTrust } from '../record/trust.ts';
-import { CORE, fileOf, partFile, type Files } from './files.ts';
+import { CORE, fileOf, partFile, STAMPS, type Files } from './files.ts';
 import { renderPage } from './page.ts';
 import { renderReadme } from './readme.ts';
 
@@ -32,6 +33,7 @@ export interface Told {
 export function derive(core: Files): Map<string, Buffer> {
   const told = tell(core);
   const made = new Map<string, Buffer>();
+  for (const [name, bytes] of stampsByHand(core)) made.set(`by-hand/${name}`, Buffer.from(bytes));
   for (const [name, bytes] of byHand(told)) made.set(`by-hand/${name}`, Buffer.from(bytes));
   for (const part of PARTS) {
     const bytes = core.get(partFile(part));
@@ -71,6 +73,7 @@ function about({ files, leaf, origin, record, size }: Told): object {
     record,
     seal: has(CORE.seal, 'none yet'),
     size,
+    stamp: has(CORE.stampProof, 'none yet'),
   };
 }
 
@@ -83,15 +86,11 @@ function byHand({ files, leaf, size, log, root, signer }: Told): [string, string
   const signed = note.signatures.find(({ name, hash }) => name === trust.log.name && hash.equals(trust.log.hash));
   const { manifest, sig } = JSON.parse(text(CORE.manifest)) as { manifest: Json; sig: string };
   const { sig: batchSig } = parseStatement(text(CORE.batch));
-  const spans = inclusionSpans(leaf, size);
-  const path = hashes.map(
-    (hash, n) => `${(spans[n]?.[0] ?? 0) < leaf ? 'left' : 'right'} ${hash.toString('base64')}\n`,
-  );
   return [
     ['log.pem', pem(log)],
     ['root.pem', pem(root)],
     ['signer.pem', pem(signer.key)],
-    ['path.txt', path.join('')],
+    ['path.txt', pathText(leaf, size, hashes)],
     ['checkpoint.txt', note.text],
     ['checkpoint.sig', signed?.signature ?? Buffer.alloc(0)],
     ['manifest.txt', canonicalize(manifest)],
@@ -99,6 +98,38 @@ function byHand({ files, leaf, size, log, root, signer }: Told): [string, string
     ['batch.txt', text(CORE.batch).replace(`"sig":"${batchSig}",`, '')],
     ['batch.sig', Buffer.from(batchSig, 'base64')],
   ];
+}
+
+/** Which side of the way from a leaf to the root each hash stands on. */
+function pathText(leaf: number, size: number, hashes: readonly Buffer[]): string {
+  const spans = inclusionSpans(leaf, size);
+  const path = hashes.map(
+    (hash, n) => `${(spans[n]?.[0] ?? 0) < leaf ? 'left' : 'right'} ${hash.toString('base64')}\n`,
+  );
+  return path.join('');
+}
+
+/** What was stamped, the way to it, and each token with its certificates. */
+function stampsByHand(files: Files): [string, string | Buffer][] {
+  const stamps = STAMPS.filter((name) => files.has(name)).map((name) => {
+    return { name: name.replace('.json', ''), stamp: parseTimeStamp(fileOf(files, name).toString('utf8')) };
+  });
+  if (stamps.length === 0) return [];
+  const { index, hashes, checkpoint } = parseTlogProof(fileOf(files, CORE.stampProof).toString('utf8'));
+  const { size } = parseCheckpoint(parseNote(checkpoint).text);
+  return [
+    ['stamped.txt', checkpoint],
+    ['stamped-path.txt', pathText(index, size, hashes)],
+    ...stamps.flatMap(({ name, stamp: { token, certificates } }): [string, string | Buffer][] => [
+      [`${name}.token`, token],
+      [`${name}.pem`, certificates.map(certificatePem).join('')],
+    ]),
+  ];
+}
+
+function certificatePem(der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 function pem({ key }: SigningKey): string {

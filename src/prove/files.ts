@@ -21,8 +21,12 @@ export const CORE = {
   seal: 'seal.json',
   sealProof: 'seal.tlog-proof',
   sealStream: 'seal-stream.json',
+  stampProof: 'stamp.tlog-proof',
   commitments: 'disclosed/commitments',
 } as const;
+
+/** Time stamps of one checkpoint, by as many authorities. */
+export const STAMPS: readonly string[] = ['stamp-1.json', 'stamp-2.json', 'stamp-3.json', 'stamp-4.json'];
 
 export const REQUIRED: readonly string[] = [
   CORE.record,
@@ -37,7 +41,7 @@ export const REQUIRED: readonly string[] = [
 /** A disclosed part as its commitment hashes it: label, salt, length, bytes. */
 export const partFile = (name: string): string => `disclosed/${name}.part`;
 
-export const CORE_NAMES: ReadonlySet<string> = new Set([...Object.values(CORE), ...PARTS.map(partFile)]);
+export const CORE_NAMES: ReadonlySet<string> = new Set([...Object.values(CORE), ...STAMPS, ...PARTS.map(partFile)]);
 
 export function fileOf(files: Files, name: string): Buffer {
   const bytes = files.get(name);

@@ -14,6 +14,8 @@ export const BUNDLE_CATALOGUE = {
   'proof/neighbour-link': 'a neighbour is not the record’s neighbour in its stream',
   'proof/neighbour-proof': 'a neighbour is not in the log',
   'proof/seal': 'the head seal is not in the log, or says something else of the stream',
+  'proof/stamp':
+    'a time stamp is not over a checkpoint that the record is in, not by an authority that is trusted, or otherwise does not hold',
   'proof/content': 'disclosed content is not what the record commits to',
 } as const satisfies Record<string, string>;
 

@@ -108,6 +108,31 @@ async function checkSeal() {
   return 'leaf ' + index + ', ' + entry.at + ': the stream stood at number ' + stands.seq;
 }
 
+function elements(bytes) {
+  const found = [];
+  for (let at = 0; at + 2 <= bytes.length;) {
+    const extra = bytes[at + 1] < 128 ? 0 : bytes[at + 1] & 127;
+    let length = extra === 0 ? bytes[at + 1] : 0;
+    demand(extra <= 4 && bytes[at + 1] !== 128, 'no token');
+    for (let n = 0; n < extra; n += 1) length = length * 256 + bytes[at + 2 + n];
+    demand(at + 2 + extra + length <= bytes.length, 'no token');
+    found.push(bytes.slice(at + 2 + extra, at + 2 + extra + length));
+    at += 2 + extra + length;
+  }
+  return found;
+}
+const within = (bytes, ...way) => way.reduce((at, n) => { const found = elements(at)[n]; demand(found !== undefined, 'no token'); return found; }, bytes);
+
+async function checkStamp(name) {
+  const stamp = JSON.parse(text(name)), proof = text('stamp.tlog-proof');
+  demand(proof.slice(proof.indexOf('\n\n') + 2) === stamp.checkpoint, 'a stamp of another checkpoint');
+  const { index, size } = await inLog(files.get('record.json'), 'stamp.tlog-proof');
+  const info = within(bytesOf(stamp.token), 0, 1, 0, 2, 1, 0, 0);
+  const hash = { '2.16.840.1.101.3.4.2.1': 'SHA-256', '2.16.840.1.101.3.4.2.2': 'SHA-384', '2.16.840.1.101.3.4.2.3': 'SHA-512' }['2.16.840.1.101.3.4.2.' + within(info, 2, 0, 0).at(-1)];
+  demand(hash !== undefined && same(within(info, 2, 1), new Uint8Array(await crypto.subtle.digest(hash, utf8(stamp.checkpoint)))), 'a stamp of something else');
+  return textOf(within(info, 4)).replace(/^(....)(..)(..)(..)(..)(..).*/, '$1-$2-$3T$4:$5:$6Z') + ' is stated over ' + size + ' leaves, this one ' + index + '; that an authority signed it is NOT checked here: see README.txt';
+}
+
 async function checkContent() {
   const all = files.get('disclosed/commitments');
   demand(all.length === 97 && all[0] === 5 && hexOf(await sha256(all)) === record.com, 'not what the record commits to');
@@ -142,6 +167,7 @@ async function main() {
     ...(files.has('previous.json') ? [['the record before it', () => checkNeighbour('previous', -1)]] : []),
     ...(files.has('next.json') ? [['the record behind it', () => checkNeighbour('next', 1)]] : []),
     ...(files.has('seal.json') ? [['the next heads', checkSeal]] : []),
+    ...[...files.keys()].filter((name) => /^stamp-\d\.json$/.test(name)).map((name) => ['the time stamp ' + name, () => checkStamp(name)]),
     ...(files.has('disclosed/commitments') ? [['the disclosed content', checkContent]] : []),
   ];
   let bad = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { sha256 } from '../record/hash.ts';
 import type { Told } from './derive.ts';
-import { CORE, fileOf, linesOf } from './files.ts';
+import { CORE, fileOf, linesOf, STAMPS } from './files.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 
 const STYLE = `
@@ -17,10 +17,15 @@ const hashOf = (text: string): string => `'sha256-${sha256(text).toString('base6
 /** A page carries this many records behind its own; of a longer batch it says that the signature is not checked in it. */
 const MOST_LINES = 32;
 
+/** Revocation lists can be long: of a longer stamp the page says nothing. */
+const MOST_STAMP_BYTES = 64 * 1024;
+
 /** One page that checks the bundle in a browser: everything it needs is in it, and it may load nothing. */
 export function renderPage({ files }: Told): string {
   const isLong = linesOf(fileOf(files, CORE.after)).length > MOST_LINES;
-  const carried = [...files].filter(([name]) => !isLong || name !== CORE.after);
+  const carried = [...files].filter(
+    ([name, bytes]) => (!isLong || name !== CORE.after) && (!STAMPS.includes(name) || bytes.length <= MOST_STAMP_BYTES),
+  );
   const data = JSON.stringify(
     Object.fromEntries(
       carried.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => [name, bytes.toString('base64')]),

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { PARTS } from '../record/commitment.ts';
-import { openCheckpoint } from '../record/checkpoint.ts';
+import { openCheckpoint, parseCheckpoint } from '../record/checkpoint.ts';
 import { parseEntry, sealedPart } from '../record/entry.ts';
 import { sha256Hex } from '../record/hash.ts';
+import { parseNote } from '../record/note.ts';
+import { parseTimeStamp } from '../record/time-stamp.ts';
 import { parseTlogProof } from '../record/tlog-proof.ts';
 import { parseTrust } from '../record/trust.ts';
 import type { Told } from './derive.ts';
-import { CORE, fileOf, partFile } from './files.ts';
+import { CORE, fileOf, partFile, STAMPS } from './files.ts';
+import { statedTime } from './token.ts';
 
 const VERIFIED = 'Signature Verified Successfully';
 
@@ -22,9 +25,12 @@ const LEAF = "{ printf '\\000'; cat record.json; }";
 const verifyBy = (key: string, name: string): string =>
   `openssl pkeyutl -verify -pubin -inkey by-hand/${key}.pem -rawin -in by-hand/${name}.txt -sigfile by-hand/${name}.sig`;
 
+const wayBy = (path: string, checkpoint: string): string =>
+  `h=$(${LEAF} | openssl dgst -sha256 -binary | openssl base64); while read -r side hash; do case $side in left) pair="$hash $h";; *) pair="$h $hash";; esac; h=$({ printf '\\001'; for x in $pair; do echo "$x" | openssl base64 -d; done; } | openssl dgst -sha256 -binary | openssl base64); done < by-hand/${path}; echo "$h"; sed -n 3p by-hand/${checkpoint}`;
+
 /** What a person reads first: what the bundle proves, and the commands that show it without any program of ours. */
 export function renderReadme(told: Told): string {
-  const steps = [...stepsOf(told), ...contentSteps(told)];
+  const steps = [...stepsOf(told), ...contentSteps(told), ...stampSteps(told)];
   const text = steps.map(
     ({ title, command, prints, means }, index) =>
       `${index + 1}. ${title}\n\n    $ ${command}\n\n   prints\n\n${prints.map((line) => `    > ${line}\n`).join('')}\n   ${means}\n`,
@@ -67,7 +73,7 @@ function stepsOf({ files, record, log, root, signer }: Told): Step[] {
     },
     {
       title: 'The way from the record to the root of the log.',
-      command: `h=$(${LEAF} | openssl dgst -sha256 -binary | openssl base64); while read -r side hash; do case $side in left) pair="$hash $h";; *) pair="$h $hash";; esac; h=$({ printf '\\001'; for x in $pair; do echo "$x" | openssl base64 -d; done; } | openssl dgst -sha256 -binary | openssl base64); done < by-hand/path.txt; echo "$h"; sed -n 3p by-hand/checkpoint.txt`,
+      command: wayBy('path.txt', 'checkpoint.txt'),
       prints: [top, top],
       means: 'Both lines are the same: the record is in the log that the checkpoint names.',
     },
@@ -108,6 +114,35 @@ function contentSteps({ files }: Told): Step[] {
   ];
 }
 
+/** When it was there: by whoever has nothing to do with the agency. */
+function stampSteps({ files }: Told): Step[] {
+  const names = STAMPS.filter((name) => files.has(name));
+  if (names.length === 0) return [];
+  const { checkpoint } = parseTlogProof(fileOf(files, CORE.stampProof).toString());
+  const root = parseCheckpoint(parseNote(checkpoint).text).root.toString('base64');
+  return [
+    {
+      title: 'The way from the record to the checkpoint that was stamped.',
+      command: wayBy('stamped-path.txt', 'stamped.txt'),
+      prints: [root, root],
+      means: 'Both lines are the same: the record is in the log that was stamped.',
+    },
+    ...names.map((file) => {
+      const name = file.replace('.json', '');
+      const { token, certificates } = parseTimeStamp(fileOf(files, file).toString());
+      const at = statedTime(token);
+      const last = certificates.at(-1);
+      const print = last === undefined ? 'none' : sha256Hex(last);
+      return {
+        title: `The time stamp (${file}).`,
+        command: `openssl ts -verify -data by-hand/stamped.txt -in by-hand/${name}.token -token_in -CAfile by-hand/${name}.pem -no_check_time 2>/dev/null && openssl ts -reply -in by-hand/${name}.token -token_in -text 2>/dev/null | grep '^Time stamp:'`,
+        prints: ['Verification: OK', `Time stamp: ${at ?? 'none'}`],
+        means: `An authority saw the hash of that checkpoint then: the record is no younger. Trust enters here a second time, in the authority’s root. The certificates are in by-hand/${name}.pem; SHA-256 of the last one is ${print}. Better than to compare it: give the root that you have from elsewhere with -CAfile, and this file with -untrusted. \`holdfast prove --check --tsa-ca ROOT\` also holds the validity of certificates against that time, and revocation lists.`,
+      };
+    }),
+  ];
+}
+
 function ending({ files }: Told): string {
   const hashes = [...files]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -116,12 +151,13 @@ function ending({ files }: Told): string {
 
 record.json is the record’s header, record.tlog-proof its proof (c2sp.org/tlog-proof) with the signed checkpoint and what witnesses signed of it. previous.*
 and next.* are its neighbours in its stream. batch.json is the signed statement, after.txt the records up to the end of the batch, with @ for the id of the one before. seal.* are the heads
-logged next, and where the stream stood then. manifest.json, trust.json and policy.txt are keys. All else is made from these, whose SHA-256 are
+logged next, and where the stream stood then. stamp-*.json are time stamps, with certificates and revocation lists of that time, and stamp.tlog-proof
+leads to the checkpoint that they are over. manifest.json, trust.json and policy.txt are keys. All else is made from these, whose SHA-256 are
 
 ${hashes.join('')}
 WHAT THIS DOES NOT SHOW
 
 That the manifest was the one in force when the record was logged, and that nothing else is in the log: that takes \`holdfast verify\` on all of it. When
-the record was made: times are those of the connector. What sealed bytes say, where they are not disclosed.
+the record was made: times are those of the connector, and a time stamp says before when. What sealed bytes say, where they are not disclosed.
 `;
 }

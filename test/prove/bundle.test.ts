@@ -8,7 +8,7 @@ import { checkBundle } from '../../src/prove/check.ts';
 import { tilePrefix } from '../../src/record/layout.ts';
 import { temporaryFolder, TRUST } from '../support/archive-fixture.ts';
 import { ORIGIN } from '../vectors/keys.ts';
-import { bundleOf, lay, madeArchive, middleLeaf, publishTiles, recordsOf, sourceOf } from './subject.ts';
+import { bundleOf, lay, madeArchive, middleLeaf, publishTiles, recordsOf, sourceOf, stepsOf } from './subject.ts';
 
 const run = promisify(execFile);
 
@@ -125,14 +125,3 @@ describe('a proof bundle', () => {
     expect(failed).toEqual([2, 3, 6]);
   });
 });
-
-/** Commands of a README and what each must print. */
-function stepsOf(readme: string): { command: string; prints: string[] }[] {
-  return readme
-    .split(/^ {4}\$ /m)
-    .slice(1)
-    .map((text) => ({
-      command: text.split('\n')[0] ?? '',
-      prints: [...text.matchAll(/^ {4}> (.*)$/gm)].map(([, line = '']) => line),
-    }));
-}

@@ -4,9 +4,19 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certificatesOf } from '../../src/timestamp/judge.ts';
+import { Authority } from '../timestamp/authority.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
 import { checkBundle } from '../../src/prove/check.ts';
-import { archiveOfOneBatch, bundleOf, madeArchive, middleLeaf, recordsOf } from './subject.ts';
+import {
+  archiveOfOneBatch,
+  bundleOf,
+  madeArchive,
+  middleLeaf,
+  publishTiles,
+  recordsOf,
+  stampArchive,
+} from './subject.ts';
 
 const run = promisify(execFile);
 /** Chromium takes seconds to start, and on a busy machine many. */
@@ -18,6 +28,10 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
   beforeAll(async () => {
     folder = await temporaryFolder();
     const archive = await madeArchive(folder.path);
+    await publishTiles(archive);
+    await using authority = new Authority();
+    const url = await authority.listen();
+    await stampArchive(archive, { url, certificates: certificatesOf(authority.root), crls: [] });
     page = (await bundleOf(archive, await middleLeaf(archive), ['view'])).get('check.html')?.toString() ?? '';
   });
   afterAll(() => folder[Symbol.asyncDispose]());
@@ -43,7 +57,8 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
   test('says that the record is proven, and shows what is disclosed', async () => {
     const shown = await opened(page, 'good');
     expect(shown).toMatch(/<p id="verdict" class="good">Proven/);
-    expect(shown.match(/<b>✓<\/b>/g)?.length).toBe(7);
+    expect(shown.match(/<b>✓<\/b>/g)?.length).toBe(8);
+    expect(shown).toMatch(/20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ is stated over \d+ leaves/);
     expect(shown).not.toContain('✗');
     expect(shown).toContain('"reason":');
   });
@@ -62,6 +77,12 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
     ['after.txt', (text: string) => text.split('\n').slice(1).join('\n'), 1],
     ['next.json', (text: string) => text.replace('"i":', '"i":1'), 1],
     ['seal-stream.json', (text: string) => text.replace('"seq":', '"seq":1'), 1],
+    ['stamp.tlog-proof', (text: string) => text.replace(/index \d+/, 'index 1'), 1],
+    [
+      'stamp-1.json',
+      (text: string) => text.replace(/"token":"MII(.{300}).{20}/, '"token":"MII$1AAAAAAAAAAAAAAAAAAAA'),
+      1,
+    ],
     ['disclosed/view.part', (text: string) => `${text} `, 1],
   ] as const)('says that it is not, where %s is another', async (name, change, least) => {
     const shown = await opened(changed(name, change), name.replaceAll(/\W/g, ''));

@@ -12,7 +12,10 @@ import { openCheckpoint } from '../../src/record/checkpoint.ts';
 import { PARTS } from '../../src/record/commitment.ts';
 import { isStreamRecord, parseEntry } from '../../src/record/entry.ts';
 import type { StreamRecord } from '../../src/record/entry-types.ts';
-import { checkpointKey } from '../../src/record/layout.ts';
+import { sha256Hex } from '../../src/record/hash.ts';
+import { checkpointKey, timeStampKey } from '../../src/record/layout.ts';
+import { encodeTimeStamp } from '../../src/record/time-stamp.ts';
+import { askTimeStamp, type TimeAuthority } from '../../src/timestamp/ask.ts';
 import { parsePolicy } from '../../src/record/policy.ts';
 import { Opener } from '../../src/seal/open.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
@@ -94,4 +97,26 @@ export async function lay(files: Files, folder: string): Promise<void> {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), bytes);
   }
+}
+
+/** Commands of a README and what each must print. */
+export function stepsOf(readme: string): { command: string; prints: string[] }[] {
+  return readme
+    .split(/^ {4}\$ /m)
+    .slice(1)
+    .map((text) => ({
+      command: text.split('\n')[0] ?? '',
+      prints: [...text.matchAll(/^ {4}> (.*)$/gm)].map(([, line = '']) => line),
+    }));
+}
+
+/** Has an authority stamp the archive's checkpoint, as the archiver does. */
+export async function stampArchive(path: string, authority: TimeAuthority): Promise<void> {
+  await using store = await openDirStore(path);
+  const checkpoint = Buffer.from((await store.read(checkpointKey(ORIGIN)))?.bytes ?? []).toString();
+  const { size } = openCheckpoint(checkpoint, TRUST.log);
+  const bytes = Buffer.from(encodeTimeStamp(await askTimeStamp(authority, checkpoint, new AbortController().signal)));
+  const place = join(path, timeStampKey(ORIGIN, size, sha256Hex(bytes)));
+  await mkdir(dirname(place), { recursive: true });
+  await writeFile(place, bytes);
 }
