@@ -40,16 +40,16 @@ directory=$(CDPATH='' cd -- "$directory" && pwd)
 trap 'rm -rf -- "$directory"' EXIT
 
 if [ "$(id -u)" -eq 0 ]; then
-  connector=10001 archiver=10002 redis=10003 s3=10004 auditor=10005
+  connector=10001 archiver=10002 redis=10003 s3=10004 auditor=10005 witness=10006 steward=10007
 else
-  connector=$(id -u) archiver=$connector redis=$connector s3=$connector auditor=$connector
+  connector=$(id -u) archiver=$connector redis=$connector s3=$connector auditor=$connector witness=$connector steward=$connector
 fi
 
 random() { openssl rand -hex "$1"; }
 sha256() { printf %s "$1" | openssl dgst -sha256 -r | cut -d' ' -f1; }
 
 cd -- "$directory"
-mkdir -p connector/config connector/spool archiver/config auditor/config redis/config/tls redis/data s3/data tools
+mkdir -p connector/config connector/spool archiver/config auditor/config witness/config witness/book steward/config redis/config/tls redis/data s3/data tools
 
 # Keys. What no container may have stays in `offline`: the root, the reader's and the escrow's private keys.
 (cd -- "$here/../.." && ${HOLDFAST:-npx holdfast} init "$directory/offline" --evaluation --origin evaluation.example/holdfast --json) >made.json
@@ -59,6 +59,7 @@ rm made.json
 rm offline/holdfast.yaml
 mv offline/keys/connector.key offline/keys/host.key offline/keys/deployment.key connector/
 mv offline/keys/log.key offline/keys/archiver.key archiver/
+mv offline/keys/witness.key witness/
 
 # Redis: a user for each role, by the templates of ../redis, and a certificate that vouches for itself.
 connector_password=$(random 32)
@@ -80,14 +81,16 @@ cp redis/config/tls/redis.crt redis/config/tls/ca.crt
 cp redis/config/tls/ca.crt connector/config/redis-ca.crt
 cp redis/config/tls/ca.crt archiver/config/redis-ca.crt
 
-# The S3 server: one identity creates the bucket, once; the archiver's reads, writes and lists in it, the auditor's reads and lists.
-# The connector has none.
+# The S3 server: one identity creates the bucket, once; the archiver's reads, writes and lists in it, the auditor's reads and lists,
+# the steward's as the archiver's, because this server has no right for holds alone. The connector has none.
 creator_id=$(random 10) creator_secret=$(random 20)
 archiver_id=$(random 10) archiver_secret=$(random 20)
 auditor_id=$(random 10) auditor_secret=$(random 20)
+steward_id=$(random 10) steward_secret=$(random 20)
 printf '%s\n%s\n' "$creator_id" "$creator_secret" >s3/bucket-credentials
 printf '%s\n%s\n' "$archiver_id" "$archiver_secret" >archiver/s3-credentials
 printf '%s\n%s\n' "$auditor_id" "$auditor_secret" >auditor/s3-credentials
+printf '%s\n%s\n' "$steward_id" "$steward_secret" >steward/s3-credentials
 cat >s3/identities.json <<END
 {
   "identities": [
@@ -105,18 +108,26 @@ cat >s3/identities.json <<END
       "name": "auditor",
       "credentials": [{ "accessKey": "$auditor_id", "secretKey": "$auditor_secret" }],
       "actions": ["Read:records", "List:records"]
+    },
+    {
+      "name": "steward",
+      "credentials": [{ "accessKey": "$steward_id", "secretKey": "$steward_secret" }],
+      "actions": ["Read:records", "Write:records", "List:records"]
     }
   ]
 }
 END
 
 sed -e "s/@KEY_ID@/$key_id/" -e "s/@ACCOUNT@/$account/" "$here/holdfast.connector.yaml" >connector/config/holdfast.yaml
-cp "$here/holdfast.archiver.yaml" archiver/config/holdfast.yaml
-for role in connector archiver; do
+for role in archiver steward; do
+  cp "$here/holdfast.$role.yaml" "$role/config/holdfast.yaml"
+done
+for role in connector archiver steward; do
   cp offline/trust.json offline/manifest.json "$role/config/"
 done
 cp "$here/create-bucket.ts" "$here/upload-door.ts" "$here/verify-daily.ts" "$here/bucket-policy.json" tools/
-cp offline/trust.json auditor/config/
+cp offline/trust.json offline/policy.txt auditor/config/
+cp offline/trust.json witness/config/
 chmod 755 tools && chmod 644 tools/*
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -125,6 +136,8 @@ if [ "$(id -u)" -eq 0 ]; then
   chown -R "$redis:$redis" redis
   chown -R "$s3:$s3" s3
   chown -R "$auditor:$auditor" auditor
+  chown -R "$witness:$witness" witness
+  chown -R "$steward:$steward" steward
 fi
 
 cat >"$env" <<END
@@ -134,6 +147,8 @@ HOLDFAST_ARCHIVER_USER=$archiver:$archiver
 HOLDFAST_REDIS_USER=$redis:$redis
 HOLDFAST_S3_USER=$s3:$s3
 HOLDFAST_AUDITOR_USER=$auditor:$auditor
+HOLDFAST_WITNESS_USER=$witness:$witness
+HOLDFAST_STEWARD_USER=$steward:$steward
 END
 trap - EXIT
 echo "made $directory; take $directory/offline off this machine, then: docker compose -f deploy/compose.yaml up -d"

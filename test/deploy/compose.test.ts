@@ -16,6 +16,8 @@ const compose = readCompose({
   HOLDFAST_REDIS_USER: '10003:10003',
   HOLDFAST_S3_USER: '10004:10004',
   HOLDFAST_AUDITOR_USER: '10005:10005',
+  HOLDFAST_WITNESS_USER: '10006:10006',
+  HOLDFAST_STEWARD_USER: '10007:10007',
 });
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { image }]) => image.startsWith('localhost/holdfast:'));
@@ -26,7 +28,7 @@ function service(name: string): ComposeService {
   return found;
 }
 
-function config(role: 'connector' | 'archiver'): Config {
+function config(role: 'connector' | 'archiver' | 'steward'): Config {
   return parseConfig(
     readFileSync(join(DEPLOY, 'compose', `holdfast.${role}.yaml`), 'utf8'),
     '/etc/holdfast/holdfast.yaml',
@@ -102,6 +104,15 @@ describe('networks', () => {
     expect(members('store')).not.toContain('redis');
     expect(members('queue')).toEqual(['archiver', 'connector', 'redis']);
   });
+
+  it('let the witness be asked by the archiver, and reach nothing of the deployment', () => {
+    expect(members('watch')).toEqual(['archiver', 'witness']);
+    expect(networksOf(service('witness'))).toEqual(['watch']);
+  });
+
+  it('give the steward the store alone', () => {
+    expect(networksOf(service('steward'))).toEqual(['store']);
+  });
 });
 
 describe('secrets', () => {
@@ -124,11 +135,11 @@ describe('secrets', () => {
 });
 
 describe('configs', () => {
-  it.each(['connector', 'archiver'] as const)('of the %s name what is mounted', (role) => {
+  it.each(['connector', 'archiver', 'steward'] as const)('of the %s name what is mounted', (role) => {
     const { keys, redis, trust, manifest, spool, archive, signal } = config(role);
     const mounts = mountsOf(compose, service(role));
     const paths = [trust, manifest, redis?.password, redis?.ca, spool?.directory, ...Object.values(keys)];
-    if (role === 'archiver') paths.push(archive.s3?.credentials);
+    if (role !== 'connector') paths.push(archive.s3?.credentials);
     for (const settings of Object.values(signal)) paths.push(parseSignal(settings).journal);
     for (const path of paths) if (path !== undefined) expect([path, isMounted(path, mounts)]).toEqual([path, true]);
   });
@@ -136,6 +147,7 @@ describe('configs', () => {
   it('give each role its own keys, and the connector no credentials of the store', () => {
     expect(Object.keys(config('connector').keys).toSorted()).toEqual(['connector', 'deployment', 'host']);
     expect(Object.keys(config('archiver').keys).toSorted()).toEqual(['archiver', 'log']);
+    expect(config('steward').keys).toEqual({});
     const { archive } = config('connector');
     expect(isMounted(archive.s3?.credentials ?? '', mountsOf(compose, service('connector')))).toBe(false);
   });

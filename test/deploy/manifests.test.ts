@@ -85,7 +85,8 @@ describe('the Kubernetes manifests', () => {
 
   it('mount secrets as files for their owner alone', () => {
     const secrets = pods.flatMap(({ spec }) => spec.volumes.flatMap(({ secret }) => secret?.defaultMode ?? []));
-    expect(secrets).toEqual([0o400, 0o400, 0o400, 0o400, 0o400]);
+    expect(secrets.length).toBeGreaterThan(8);
+    expect(new Set(secrets)).toEqual(new Set([0o400]));
   });
 
   it('tell the daemon what compose tells it', () => {
@@ -95,16 +96,49 @@ describe('the Kubernetes manifests', () => {
     expect(told).toEqual({ ...same, RECEIVE_WEBHOOK_URL: 'http://127.0.0.1:9080/' });
   });
 
-  it('deny all that is not said, and let nothing in', () => {
-    const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
-    for (const namespace of ['holdfast-connectors', 'holdfast-archive', 'holdfast-audit']) {
+  const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
+  const namespaces = manifests.filter(({ kind }) => kind === 'Namespace').map(({ metadata: { name } }) => name);
+  const namespaceOf = (role: string): string | undefined =>
+    manifests.find(({ kind, metadata }) => kind !== 'NetworkPolicy' && kind !== 'Service' && metadata.name === role)
+      ?.metadata.namespace;
+
+  it('put each zone into a namespace of its own', () => {
+    const zones = ['connector', 'archiver', 'verify', 'steward', 'reader', 'witness'].map(namespaceOf);
+    expect(new Set(zones).size).toBe(6);
+    expect(namespaces).toEqual(expect.arrayContaining(zones));
+  });
+
+  it('let a witness be asked through its ingress controller, and ask nobody', () => {
+    const own = policies.find(({ metadata: { name } }) => name === 'witness');
+    expect(own?.spec).not.toHaveProperty('egress');
+    expect(own?.spec['ingress']).toEqual([
+      {
+        from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } } }],
+        ports: [{ protocol: 'TCP', port: 8090 }],
+      },
+    ]);
+  });
+
+  it('give the steward the store alone, and the reader the store and the queue', () => {
+    const portsOf = (role: string): number[] => {
+      const egress = policies.find(({ metadata: { name } }) => name === role)?.spec['egress'];
+      return (egress as { ports: { port: number }[] }[]).flatMap(({ ports }) => ports.map(({ port }) => port));
+    };
+    expect([portsOf('steward'), portsOf('reader')]).toEqual([
+      [53, 53, 443],
+      [53, 53, 6379, 443],
+    ]);
+  });
+
+  it('deny all that is not said, and let nothing else in', () => {
+    for (const namespace of namespaces) {
       const own = policies.filter(({ metadata }) => metadata.namespace === namespace);
       expect(own.some(({ spec }) => JSON.stringify(spec['podSelector']) === '{}' && spec['egress'] === undefined)).toBe(
         true,
       );
       for (const { spec } of own) {
         expect(spec['policyTypes']).toEqual(['Ingress', 'Egress']);
-        expect(spec['ingress']).toBeUndefined();
+        if (namespace !== 'holdfast-witness') expect(spec['ingress']).toBeUndefined();
       }
     }
   });
@@ -162,19 +196,27 @@ describe('the systemd units', () => {
     .map((name) => ({ name, lines: readFileSync(join(DEPLOY, 'systemd', name), 'utf8').split('\n') }));
   const hardening = (lines: readonly string[]): string[] =>
     lines.filter((line) =>
-      /^(?:Protect|Private|Restrict|NoNew|Capability|Ambient|Lock|SystemCall|Limit|Memory|ProcSubset|Remove|UMask)/.test(
+      /^(?:Protect|Private|Restrict|NoNew|Capability|Ambient|Lock|SystemCall|Limit|MemorySwap|ProcSubset|Remove|UMask)/.test(
         line,
       ),
     );
+
+  /** Those that hold fewer secrets than a connector, an archiver or a reader. */
+  const few = new Map([
+    ['holdfast-verify.service', ['s3-credentials']],
+    ['holdfast-witness.service', ['witness.key']],
+    ['holdfast-steward.service', ['s3-credentials']],
+    ['holdfast-hold-follow.service', ['officer.key', 'reader-signing.key']],
+  ]);
 
   it.each(units)('$name is confined, and its secrets are credentials', ({ name, lines }) => {
     const [first] = units;
     expect(hardening(lines)).toEqual(hardening(first?.lines ?? []));
     expect(hardening(lines).length).toBeGreaterThan(25);
     expect(lines.find((line) => line.startsWith('ExecStart='))).toContain(' --disable-sigusr1 ');
-    const credentials = lines.filter((line) => line.startsWith('LoadCredential='));
-    // Who verifies has a right to read and no secret besides, and a witness its key alone.
-    if (name === 'holdfast-verify.service' || name === 'holdfast-witness.service') expect(credentials).toHaveLength(1);
+    expect(lines.some((line) => /^MemoryMax=\d+M$/.test(line))).toBe(true);
+    const credentials = lines.flatMap((line) => /^LoadCredential=([a-z0-9.-]+):/.exec(line)?.[1] ?? []);
+    if (few.has(name)) expect(credentials.toSorted()).toEqual(few.get(name));
     else expect(credentials.length).toBeGreaterThan(3);
     expect(lines.filter((line) => line.startsWith('Environment'))).toEqual([]);
     expect(lines.some((line) => line.startsWith('User=holdfast-'))).toBe(true);

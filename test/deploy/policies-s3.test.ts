@@ -136,8 +136,8 @@ describe('the policies on a real server', () => {
   const matrix: readonly (readonly [what: string, ...who: string[]])[] = [
     ['write', 'archiver'],
     ['write elsewhere'],
-    ['read', 'archiver', 'reader', 'auditor'],
-    ['read a version', 'archiver', 'reader', 'auditor'],
+    ['read', 'archiver', 'reader', 'auditor', 'steward'],
+    ['read a version', 'archiver', 'reader', 'auditor', 'steward'],
     ['read a lock', 'archiver', 'reader', 'auditor', 'steward'],
     ['list versions', 'archiver', 'reader', 'auditor', 'steward'],
     ['hold', 'steward'],

@@ -91,10 +91,10 @@ describe('the bucket policy', () => {
 describe('the roles', () => {
   const object: string | null = LOCKED[2] ?? '';
   const matrix: readonly { readonly action: string; readonly on: string | null; readonly who: readonly Role[] }[] = [
-    { action: 's3:GetObject', on: object, who: ['archiver', 'reader', 'auditor'] },
-    { action: 's3:GetObjectVersion', on: object, who: ['archiver', 'reader', 'auditor'] },
+    { action: 's3:GetObject', on: object, who: ['archiver', 'reader', 'auditor', 'steward'] },
+    { action: 's3:GetObjectVersion', on: object, who: ['archiver', 'reader', 'auditor', 'steward'] },
     { action: 's3:GetObjectRetention', on: object, who: ['archiver', 'reader', 'auditor', 'steward'] },
-    { action: 's3:ListBucket', on: null, who: ['archiver', 'reader', 'auditor'] },
+    { action: 's3:ListBucket', on: null, who: ['archiver', 'reader', 'auditor', 'steward'] },
     { action: 's3:ListBucketVersions', on: null, who: ['archiver', 'reader', 'auditor', 'steward'] },
     { action: 's3:GetBucketPolicy', on: null, who: ['auditor'] },
     { action: 's3:PutObjectLegalHold', on: object, who: ['steward'] },

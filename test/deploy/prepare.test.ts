@@ -58,7 +58,7 @@ describe('prepare.sh', () => {
     expect(loadConfig(file('connector')).redis?.username).toBe(`connector-${connector.id}`);
     expect(loadConfig(file('connector')).accounts[0]?.account).toBe('+12025550123');
     expect(loadConfig(file('archiver')).accounts).toEqual([]);
-    for (const role of ['archiver', 'auditor']) readCredentials(join(local, role, 's3-credentials'));
+    for (const role of ['archiver', 'auditor', 'steward']) readCredentials(join(local, role, 's3-credentials'));
   });
 
   it('keeps the private keys of root, reader and escrow away from every role', () => {
@@ -71,6 +71,7 @@ describe('prepare.sh', () => {
       'archiver/log.key',
       'connector/connector.key',
       'redis/config/tls/redis.key',
+      'witness/witness.key',
     ]);
   });
 

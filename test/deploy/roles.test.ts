@@ -131,6 +131,7 @@ describe('the compiled program', () => {
 
 describe('the services of the compose file', () => {
   it('archive what Signal delivers', async () => {
+    stage.start('witness');
     connector = stage.start('connector');
     archiver = stage.start('archiver');
     await expect.poll(() => status()?.accounts[0]?.health.state, WAIT).toBe('capturing');
@@ -138,7 +139,7 @@ describe('the services of the compose file', () => {
     await expect.poll(archived, WAIT).toEqual(all());
     await expect.poll(() => status()?.waiting, WAIT).toBe(0);
     const { keys } = await stage.download();
-    for (const kind of [/\/segment\//, /\/pack\//, /\/media\//, /\/checkpoint$/]) {
+    for (const kind of [/\/segment\//, /\/pack\//, /\/media\//, /\/checkpoint$/, /\/witness\//]) {
       expect(keys.filter((key) => kind.test(key)).length).toBeGreaterThan(0);
     }
   }, 200_000);
@@ -166,7 +167,16 @@ describe('the services of the compose file', () => {
   }, 200_000);
 
   it('leave an archive that the auditor verifies', async () => {
-    expect(await stage.run('auditor')).toMatch(/^verified/i);
+    const said = await stage.run('auditor');
+    expect(said).toMatch(/^verified/i);
+    expect(said).toMatch(/^witnesses .* cosigned by 1 of 1 \(evaluation-witness\)/m);
+  }, 120_000);
+
+  it('hold what the log says, by a steward without keys who may write nothing', async () => {
+    const steward = stage.start('steward');
+    await expect.poll(() => stage.printed('steward'), WAIT).toMatch(/"event":"hold\.round"/);
+    expect(stage.printed('steward')).not.toMatch(/trouble|fatal/);
+    await steward.end('SIGTERM');
   }, 120_000);
 
   it('verify by themselves every day, and say whether all was well', async () => {
@@ -177,7 +187,7 @@ describe('the services of the compose file', () => {
   }, 120_000);
 
   it('print nothing that was said, and no number', () => {
-    for (const name of ['connector', 'archiver', 'redis', 'auditor-daily']) {
+    for (const name of ['connector', 'archiver', 'redis', 'auditor-daily', 'witness', 'steward']) {
       expect(stage.printed(name)).not.toMatch(/canary|2025550|Ortiz/);
     }
   });

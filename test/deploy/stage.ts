@@ -43,7 +43,7 @@ export class Stage implements AsyncDisposable {
     // Containers see what is mounted, whatever is above it.
     chmodSync(join(dir, 'local'), 0o711);
     const stage = new Stage(image);
-    for (const name of ['redis', 'webhook', 'signal', 'door']) stage.#ports.set(name, await freePort());
+    for (const name of ['redis', 'webhook', 'signal', 'door', 'witness']) stage.#ports.set(name, await freePort());
     mkdirSync(stage.signalDir, { recursive: true });
     await stage.#useCeph();
     stage.#adapt();
@@ -55,7 +55,7 @@ export class Stage implements AsyncDisposable {
     return stage;
   }
 
-  port(name: 'redis' | 'webhook' | 'signal' | 'door'): number {
+  port(name: 'redis' | 'webhook' | 'signal' | 'door' | 'witness'): number {
     return this.#ports.get(name) ?? 0;
   }
 
@@ -155,13 +155,15 @@ export class Stage implements AsyncDisposable {
       .replaceAll(/http:\/\/(?:s3|seaweedfs):8333/g, endpoint)
       .replaceAll('s3://records/', `s3://${this.bucket}/`)
       .replaceAll('--bucket=records', `--bucket=${this.bucket}`)
+      .replaceAll('http://witness:8090', `http://127.0.0.1:${this.port('witness')}`)
+      .replaceAll('0.0.0.0:8090', `127.0.0.1:${this.port('witness')}`)
       .replaceAll('http://signal:8080', `http://127.0.0.1:${this.port('signal')}`)
       .replaceAll('host: holdfast-webhook, port: 9080', `host: 127.0.0.1, port: ${this.port('webhook')}`)
       .replaceAll('host: redis', `host: 127.0.0.1\n  port: ${this.port('redis')}`);
   }
 
   #adapt(): void {
-    for (const name of ['connector', 'archiver']) {
+    for (const name of ['connector', 'archiver', 'steward']) {
       const file = join(this.local, name, 'config', 'holdfast.yaml');
       writeFileSync(file, this.#addressed(outside(readFileSync(file, 'utf8'), this.#mounts(name))));
     }
@@ -176,10 +178,11 @@ export class Stage implements AsyncDisposable {
   /** Users of the shared Ceph in place of the identities that the evaluation's server would have. */
   async #useCeph(): Promise<void> {
     const ceph = sharedS3();
-    const [archiver, auditor] = [uniqueName('archiver'), uniqueName('auditor')];
+    const [archiver, auditor, steward] = [uniqueName('archiver'), uniqueName('auditor'), uniqueName('steward')];
     this.#credentials('s3/bucket-credentials', ceph);
     this.#credentials('archiver/s3-credentials', await createUser(ceph, archiver));
     this.#credentials('auditor/s3-credentials', await createUser(ceph, auditor));
+    this.#credentials('steward/s3-credentials', await createUser(ceph, steward));
     // What identities.json gives them there, the bucket's policy gives them here.
     const file = join(this.local, 'tools', 'bucket-policy.json');
     const policy = JSON.parse(readFileSync(file, 'utf8')) as { Statement: object[] };
@@ -194,6 +197,7 @@ export class Stage implements AsyncDisposable {
     };
     const read = ['s3:GetObject*', 's3:GetBucket*', 's3:ListBucket*'];
     policy.Statement.push(allow(archiver, [...read, 's3:PutObject*']), allow(auditor, read));
+    policy.Statement.push(allow(steward, [...read, 's3:PutObjectLegalHold']));
     writeFileSync(file, JSON.stringify(policy));
   }
 
