@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sha256 } from '../../src/record/hash.ts';
 import { certificatesOf } from '../../src/timestamp/judge.ts';
 import { Authority } from '../timestamp/authority.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
@@ -21,6 +22,15 @@ import {
 const run = promisify(execFile);
 /** Chromium takes seconds to start, and on a busy machine many. */
 const TIMEOUT_MS = 180_000;
+
+/** A stamp whose token is over another hash. */
+function ofSomethingElse(text: string): string {
+  const { checkpoint, token } = JSON.parse(text) as { checkpoint: string; token: string };
+  const bytes = Buffer.from(token, 'base64');
+  const at = bytes.indexOf(sha256(Buffer.from(checkpoint, 'latin1')));
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  return text.replace(token, bytes.toString('base64'));
+}
 
 describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
   let folder: { path: string } & AsyncDisposable;
@@ -78,11 +88,7 @@ describe('the page of a bundle, in Chromium', { timeout: TIMEOUT_MS }, () => {
     ['next.json', (text: string) => text.replace('"i":', '"i":1'), 1],
     ['seal-stream.json', (text: string) => text.replace('"seq":', '"seq":1'), 1],
     ['stamp.tlog-proof', (text: string) => text.replace(/index \d+/, 'index 1'), 1],
-    [
-      'stamp-1.json',
-      (text: string) => text.replace(/"token":"MII(.{300}).{20}/, '"token":"MII$1AAAAAAAAAAAAAAAAAAAA'),
-      1,
-    ],
+    ['stamp-1.json', ofSomethingElse, 1],
     ['disclosed/view.part', (text: string) => `${text} `, 1],
   ] as const)('says that it is not, where %s is another', async (name, change, least) => {
     const shown = await opened(changed(name, change), name.replaceAll(/\W/g, ''));
