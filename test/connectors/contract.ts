@@ -84,6 +84,17 @@ export function describeConnector(name: string, connect: () => Promise<Upstream>
       await eventually(() => running.upstream.acknowledged()).toBeGreaterThan(0);
     });
 
+    test('takes nothing that the archive says itself for something captured', async () => {
+      const running = await start(connect);
+      const { account } = running.upstream;
+      await eventually(() => captures(running)).toBe(true);
+      const own = (): string[] =>
+        [...running.events.counts.keys()].filter((via) => ['connector', 'rest'].includes(via));
+      const hasCaptured = (): boolean => running.session.health(account).lastCaptureMs !== null;
+      await eventually(() => hasCaptured() === running.sink.messages.length > 0).toBe(true);
+      expect(own()).toEqual([]);
+    });
+
     test('acknowledges nothing before a delivery that hangs is durable', async () => {
       const running = await start(connect);
       const held = Promise.withResolvers<void>();

@@ -86,19 +86,25 @@ export class AttachmentSteps {
 
   async #fetch(step: Step, signal: AbortSignal): Promise<Outcome> {
     const { lane, work } = step;
-    const { id, size } = work.attachment;
-    const { mostBytes, mismatchMs } = this.#parts.options;
+    const { id } = work.attachment;
     await lane.ready();
     const body = isSafeId(id) ? await this.#parts.rest.attachment(id, signal) : null;
     if (body === null) return this.#absent(step);
-    if ((body.length ?? 0) > mostBytes) {
+    try {
+      return await this.#take(step, body);
+    } finally {
+      // Whoever was to read it may have failed before: a stream that nobody reads keeps its connection.
       body.stream.destroy();
-      throw oversized(mostBytes);
     }
+  }
+
+  async #take(step: Step, body: AttachmentBody): Promise<Outcome> {
+    const { size } = step.work.attachment;
+    const { mostBytes, mismatchMs } = this.#parts.options;
+    if ((body.length ?? 0) > mostBytes) throw oversized(mostBytes);
     if (size === null || body.length === null || body.length === size) return this.#keep(step, body, 'delete');
     // signal-cli writes in place: the file may still grow.
     if (step.work.phase !== 'mismatch' && step.oddForMs() >= mismatchMs) return this.#keep(step, body, 'mismatch');
-    body.stream.destroy();
     return LATER;
   }
 

@@ -8,6 +8,7 @@ import type { Draft } from './draft.ts';
 import type { AccountLane } from './lane.ts';
 import { jsonBytes } from '../own-records.ts';
 import { ownRecord } from './own-records.ts';
+import { INTAKES } from './reasons.ts';
 import { refNative } from './references.ts';
 import { dayOf, encodeState, seenName } from './state.ts';
 
@@ -92,8 +93,9 @@ function difference(all: Sightings['only'], less: Sightings['only']): Record<str
 /** How many messages of a span of time the webhook did not bring although another intake did. */
 export function missedByWebhook(lane: AccountLane, fromMs: number, toMs: number): number {
   const { total, byIntake, only } = sightingsBetween(lane, fromMs, toMs);
-  // All but what the connector asked for or wrote itself.
-  return total - (byIntake['webhook'] ?? 0) - (only['rest'] ?? 0) - (only['connector'] ?? 0);
+  // All but what the connector asked for or says itself, and what the spool records once more.
+  const own = Object.keys(only).filter((via) => !(INTAKES as readonly string[]).includes(via));
+  return own.reduce((missed, via) => missed - (only[via] ?? 0), total - (byIntake['webhook'] ?? 0));
 }
 
 /** What each intake brought from the last report until `toMs`: evidence of completeness, per path. */

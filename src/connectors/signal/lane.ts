@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, Failure, isFailure } from '../../base/failure.ts';
-import type { AccountSink, Capture, ConnectorEvents, Delivered, SessionChange } from '../connector.ts';
+import type { AccountSink, Capture, ConnectorEvents, SessionChange } from '../connector.ts';
+import { noteCaptured } from '../captured.ts';
 import { decodeWork, type Work } from './attachment-work.ts';
 import { noteConsequences, type AccountContext, type PendingReference } from './consequences.ts';
 import { Draft } from './draft.ts';
@@ -10,6 +11,7 @@ import type { HealthBook } from '../health.ts';
 import { normalise, unknownFrame, type Understood } from './normalise.ts';
 import type { Alarm, HealthReason, Intake } from './reasons.ts';
 import { decodeState, type Linked, type StateName } from './state.ts';
+import { unlessAborted } from '../waiting.ts';
 
 /** Bytes of one frame as an intake brought them. `unknown`: why nothing can be understood of them. */
 export interface RawFrame {
@@ -131,7 +133,7 @@ export class AccountLane {
     const { sink, signal, health, account } = this.#parts;
     const late = setTimeout(() => health.set(account, 'spool-waiting', true), WAITING_AFTER_MS);
     try {
-      await unlessAborted(sink.ready(), signal);
+      await unlessAborted(sink.ready(), signal, stopped);
     } finally {
       clearTimeout(late);
       health.set(account, 'spool-waiting', false);
@@ -203,7 +205,7 @@ export class AccountLane {
     const captures = draft.captures();
     const delivered = await sink.deliver(captures, draft.session());
     if (draft.touchesGaps) this.gaps.refresh();
-    this.#count(captures, delivered);
+    noteCaptured(this.#parts, captures, delivered);
     draft.commit();
   }
 
@@ -217,16 +219,6 @@ export class AccountLane {
       raw,
     });
     noteConsequences(this.#context, draft, found, isNew);
-  }
-
-  #count(captures: readonly Capture[], delivered: readonly Delivered[]): void {
-    const { events, health, account, clock } = this.#parts;
-    const counts = new Map<string, number>();
-    captures.forEach(({ type, via }, at) => {
-      if (type === 'content' && delivered[at]?.fresh === true) counts.set(via, (counts.get(via) ?? 0) + 1);
-    });
-    for (const [via, count] of counts) events.captured(account, via, count);
-    if (counts.size > 0) health.captured(account, clock());
   }
 
   #newContext(): AccountContext {
@@ -258,19 +250,6 @@ function isEnd(error: unknown): boolean {
   return isFailure(error, 'fatal') || (error instanceof Failure && error.code === 'signal/stopped');
 }
 
-function stopped(): Failure {
+export function stopped(): Failure {
   return new Failure('signal/stopped', { expected: 'a session that runs', got: 'one that stops' });
-}
-
-/** Waits, unless the session stops first. What has settled already counts, even while it stops. */
-async function unlessAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(stopped());
-  if (signal.aborted) queueMicrotask(() => queueMicrotask(stop));
-  else signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([wait, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

@@ -6,8 +6,10 @@ import { untilFirstFailure } from '../run.ts';
 import type { HealthReason } from './reasons.ts';
 import { linkAccount } from './link.ts';
 import { Rest } from './rest.ts';
+import { stopped } from './lane.ts';
 import { SignalRun } from './run.ts';
 import { linkedChange } from './watch/linking.ts';
+import { unlessAborted } from '../waiting.ts';
 
 /** Capture from one signal-cli-rest-api. May be run again after a run that ended. */
 export class SignalSession implements Session {
@@ -87,8 +89,7 @@ export class SignalSession implements Session {
   /** A run notes it by itself, in its order; without one it is noted here. */
   async #linked(account: string, sink: AccountSink, signal: AbortSignal): Promise<void> {
     if (this.#current !== null) {
-      const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([this.#current.look(), aborted]);
+      await unlessAborted(this.#current.look(), signal, stopped);
       return;
     }
     const change = linkedChange(sink, account, this.#config.deviceName, this.#deps.clock());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../../base/failure.ts';
+import { unlessAborted } from '../waiting.ts';
 
 /**
  * The right of one connection to change the account's state. Two connections must never write one ratchet: before a new one is made,
@@ -31,16 +32,8 @@ export class Fence {
   }
 
   /** Waits, unless the fence falls first. What has settled already counts, even then. */
-  async unlessFallen<T>(wait: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const fall = (): void => reject(stopped());
-    if (this.hasFallen) queueMicrotask(() => queueMicrotask(fall));
-    else this.signal.addEventListener('abort', fall, { once: true });
-    try {
-      return await Promise.race([wait, promise]);
-    } finally {
-      this.signal.removeEventListener('abort', fall);
-    }
+  unlessFallen<T>(wait: Promise<T>): Promise<T> {
+    return unlessAborted(wait, this.signal, stopped);
   }
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFailure, type Failure } from '../../base/failure.ts';
 import type { AccountSink, Capture, ConnectorEvents, Delivered, SessionChange } from '../connector.ts';
+import { noteCaptured } from '../captured.ts';
 import type { Credentials } from './credentials.ts';
 import { stopped, type Fence } from './fence.ts';
 import { GapBook } from '../gap-book.ts';
@@ -120,22 +121,11 @@ export class AccountLane {
       const delivered = await delivering;
       if (pending !== undefined) credentials?.stored(pending.version);
       if (captures.some(({ type }) => type === 'gap')) this.gaps.refresh();
-      this.#count(captures, delivered);
+      noteCaptured(this.#parts, captures, delivered);
       return delivered;
     } finally {
       this.#blocked -= 1;
       this.#underWay.delete(delivering);
     }
-  }
-
-  #count(captures: readonly Capture[], delivered: readonly Delivered[]): void {
-    const { events, health, account, clock } = this.#parts;
-    const counts = new Map<string, number>();
-    captures.forEach(({ type, via }, at) => {
-      if (type === 'content' && via !== 'connector' && delivered[at]?.fresh === true)
-        counts.set(via, (counts.get(via) ?? 0) + 1);
-    });
-    for (const [via, count] of counts) events.captured(account, via, count);
-    if (counts.size > 0) health.captured(account, clock());
   }
 }

@@ -123,6 +123,26 @@ test('ends when it is aborted', async () => {
   expect(steps).toEqual(['show-qr']);
 });
 
+test('ends with a session that ends before it has taken note', async () => {
+  const capturing = await Capturing.start(notLinked);
+  await eventually(() => capturing.state).toBe('not-linked');
+  let isStuck = false;
+  capturing.sink.ready = () => {
+    isStuck = true;
+    return new Promise(() => undefined);
+  };
+  const first = link(capturing, (uri) => void capturing.emulator.scanLink(uri, { account }));
+  await eventually(() => isStuck).toBe(true);
+  // The watcher waits for the spool, and looks at nothing more.
+  const looks = (): number => capturing.emulator.requests.filter(({ path }) => path === '/v1/accounts').length;
+  const before = looks();
+  const second = link(capturing, () => undefined);
+  await eventually(looks).toBeGreaterThan(before);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await capturing.stop();
+  expect([await first, await second]).toEqual([['show-qr', 'linked'], ['linked']]);
+});
+
 test('keeps the URI, which is a credential, out of everything that operators see', async () => {
   const capturing = await Capturing.start(notLinked);
   const uris: string[] = [];

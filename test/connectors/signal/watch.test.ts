@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 
 import { expect, test } from 'vitest';
+import { accountHead } from '../../../src/connectors/signal/own-records.ts';
 import { incoming } from '../../emulators/signal/envelopes.ts';
 import { account, dana } from '../../emulators/signal/test-world.ts';
 import { Capturing } from './harness.ts';
@@ -175,6 +176,19 @@ test('counts what the webhook missed and another intake brought, after a grace p
   for (let count = 0; count < 5; count += 1) await capturing.emulator.receive(account, message());
   await eventually(() => capturing.sink.ofKind('message').length).toBe(5);
   await eventually(() => capturing.events.total('webhook-missed')).toBe(3);
+});
+
+test('does not take for missed by the webhook what the spool records once more', async () => {
+  const capturing = await Capturing.start({ intakes: ['webhook', 'journal'] });
+  await green(capturing);
+  const orphan = { chat: '', sender: '', id: 'a sealed record', kind: 'orphan', revision: '' };
+  const view = { ...accountHead(account), kind: 'unknown', reason: 'orphan-record' } as const;
+  const record = { type: 'content', native: orphan, atMs: Date.now(), view, raw: Buffer.from('sealed') } as const;
+  await capturing.sink.deliver([{ ...record, via: 'spool' }]);
+  capturing.emulator.faults.webhookSkips = 5;
+  for (let count = 0; count < 5; count += 1) await capturing.emulator.receive(account, message());
+  await eventually(() => capturing.events.total('webhook-missed')).toBeGreaterThanOrEqual(5);
+  expect(capturing.events.total('webhook-missed')).toBe(5);
 });
 
 test('goes on capturing while the spool refuses what the connector itself has to say', async () => {

@@ -36,6 +36,7 @@ export class Watcher {
   #modeChecked = false;
   #restarts = 0;
   #looks: (() => void)[] = [];
+  #hasEnded = false;
 
   constructor(parts: WatchParts, lanes: ReadonlyMap<string, AccountLane>) {
     this.#parts = parts;
@@ -46,16 +47,21 @@ export class Watcher {
 
   /** Runs until the signal aborts. Throws what is fatal; whatever else fails is tried again, and capture goes on meanwhile. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#round(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (isFailure(error, 'fatal')) throw error;
-        this.#parts.events.trouble('watch', error);
+    try {
+      while (!signal.aborted) {
+        await this.#round(signal).catch((error: unknown) => this.#failed(error, signal));
+        await this.#waker.sleep(this.#pauseMs(), signal);
       }
-      await this.#waker.sleep(this.#pauseMs(), signal);
+    } finally {
+      this.#hasEnded = true;
+      this.#looked(this.#looks);
     }
+  }
+
+  #failed(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    if (isFailure(error, 'fatal')) throw error;
+    this.#parts.events.trouble('watch', error);
   }
 
   /** A message shows a group in another revision, or says that the group changed: look at it soon. */
@@ -80,8 +86,9 @@ export class Watcher {
     this.#waker.wake();
   }
 
-  /** Looks at the list of accounts now; resolves when that is noted. */
+  /** Looks at the list of accounts now; resolves when that is noted, or the next run has to. */
   async look(): Promise<void> {
+    if (this.#hasEnded) return;
     this.#accountsNextMs = 0;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#looks.push(resolve);
@@ -99,11 +106,13 @@ export class Watcher {
       this.#accountsNextMs = nowMs + this.#parts.config.intervals.accounts;
       const looks = this.#looks;
       this.#looks = [];
-      await this.#accounts(signal).finally(() => {
-        for (const resolve of looks) resolve();
-      });
+      await this.#accounts(signal).finally(() => this.#looked(looks));
     }
     for (const watched of this.#watched.values()) await this.#due(watched, signal);
+  }
+
+  #looked(looks: readonly (() => void)[]): void {
+    for (const resolve of looks) resolve();
   }
 
   async #accounts(signal: AbortSignal): Promise<void> {
