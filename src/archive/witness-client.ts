@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { codeOf, Failure } from '../base/failure.ts';
 import { encodeAddCheckpoint } from '../record/add-checkpoint.ts';
+import { openCheckpoint } from '../record/checkpoint.ts';
 import { verifyCosignatures } from '../record/cosignature.ts';
 import { FormatError } from '../record/format-error.ts';
-import type { Hash } from '../record/hash.ts';
+import { sha256Hex, type Hash } from '../record/hash.ts';
 import { parseNote, signatureLine, type NoteKey } from '../record/note.ts';
 
 export interface WitnessAddress {
@@ -33,6 +34,7 @@ export interface Question {
 const ANSWER_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const OK = 200;
+const MALFORMED = 400;
 const CONFLICT = 409;
 const UNPROVEN = 422;
 
@@ -59,12 +61,37 @@ export async function askWitness(
   throw unexpected(address, 'a size that changes with each request');
 }
 
-async function post({ url, ask }: WitnessAddress, body: string, signal: AbortSignal): Promise<WitnessAnswer> {
-  if (ask !== undefined) return ask(body);
+/**
+ * How many leaves of this log the witness cosigned last; null if it says nothing of it. It is not asked to cosign. Throws
+ * `witness/unreachable`, `witness/answer`.
+ */
+export async function witnessAt(address: WitnessAddress, log: NoteKey, signal: AbortSignal): Promise<number | null> {
+  const { status, text } = await exchange(address.url, `${sha256Hex(log.name)}/checkpoint`, {}, signal);
+  if (status === OK) return cosignedSize(address, log, text);
+  // That address is our witnesses' own. All of them refuse what is no request, and so show that they are there.
+  const refusal = await post(address, '', signal);
+  if (refusal.status === MALFORMED) return null;
+  throw unexpected(address, `status ${refusal.status}`);
+}
+
+function cosignedSize(address: WitnessAddress, log: NoteKey, note: string): number {
   try {
-    const response = await fetch(`${url.replace(/\/+$/, '')}/add-checkpoint`, {
-      method: 'POST',
-      body,
+    const { size } = openCheckpoint(note, log);
+    if (verifyCosignatures(parseNote(note), [address.key]).length === 1) return size;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+  }
+  throw unexpected(address, 'no checkpoint of this log cosigned by that key');
+}
+
+async function post({ url, ask }: WitnessAddress, body: string, signal: AbortSignal): Promise<WitnessAnswer> {
+  return ask === undefined ? exchange(url, 'add-checkpoint', { method: 'POST', body }, signal) : ask(body);
+}
+
+async function exchange(url: string, path: string, init: RequestInit, signal: AbortSignal): Promise<WitnessAnswer> {
+  try {
+    const response = await fetch(`${url.replace(/\/+$/, '')}/${path}`, {
+      ...init,
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     });

@@ -102,6 +102,7 @@ export const FAILURES = {
   'config/account-unknown': 'refuse',
   'config/link-failed': 'refuse',
   'config/own-witness': 'refuse',
+  'config/policy-unmet': 'refuse',
   'config/connector-away': 'refuse',
 
   'signal/account-unknown': 'refuse',

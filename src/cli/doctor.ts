@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Command } from 'commander';
 import { loadConfig } from '../base/config.ts';
-import type { Check } from '../main/checks.ts';
+import type { Check } from '../main/check.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { bold, dim, green, openOutput, red, yellow } from './output.ts';
 
@@ -10,11 +10,12 @@ const MARK = { ok: green('✓'), note: yellow('!'), fail: red('✗') } as const;
 export function registerDoctor(program: Command): void {
   withConfig(program.command('doctor'))
     .description('Look at everything this deployment stands on, and say what to mend')
+    .option('--policy <file>', 'C2SP policy that auditors hold the log to: whether its quorum can be met')
     .option('--json', 'machine-readable result', false)
-    .action(async (options: ConfigOption & { json: boolean }) => {
+    .action(async (options: ConfigOption & { policy?: string; json: boolean }) => {
       const output = openOutput(options.json);
       const { examine } = await import('../main/doctor.ts');
-      const checks = await examine(loadConfig(options.config));
+      const checks = await examine(loadConfig(options.config), options.policy ?? null);
       const fails = checks.filter(({ level }) => level === 'fail').length;
       const notes = checks.filter(({ level }) => level === 'note').length;
       output.result({ fails, notes, checks });

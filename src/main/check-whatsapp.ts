@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions } from 'node:tls';
 import type { Config } from '../base/config.ts';
-import { failed, type Check } from './checks.ts';
+import { failed, type Check } from './check.ts';
 import { CONNECTOR_STATUS, statusDirectory, type ConnectorStatus } from './housekeeping.ts';
 
 const REACH_TIMEOUT_MS = 10_000;

@@ -14,51 +14,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { probeBucket } from '../archive/s3-store.ts';
 import type { Config } from '../base/config.ts';
-import { codeOf, Failure } from '../base/failure.ts';
+import { Failure } from '../base/failure.ts';
 import { readSigningKey, readSymmetricKey } from '../base/secrets.ts';
-import { FormatError } from '../record/format-error.ts';
 import { signingKeyOf } from '../record/key.ts';
 import type { SignerRole } from '../record/manifest.ts';
 import { s3Config } from './stores.ts';
+import { attempt, failed, ok, type Check } from './check.ts';
 import { assertNamed, readTrusted, type Trusted } from './trusted.ts';
-
-/** One line of the doctor's table. */
-export interface Check {
-  readonly area: string;
-  readonly check: string;
-  readonly level: 'ok' | 'note' | 'fail';
-  readonly expected: string;
-  readonly got: string;
-  readonly fix: string;
-}
-
-const ok = (area: string, check: string, got: string): Check => ({
-  area,
-  check,
-  level: 'ok',
-  expected: got,
-  got,
-  fix: '',
-});
-
-/** A failure as a line of the table: the same words the command itself would fail with. */
-export function failed(area: string, check: string, error: unknown): Check {
-  const { expected, got, fix } =
-    error instanceof Failure
-      ? { ...error.detail, fix: error.detail.fix ?? '' }
-      : error instanceof FormatError
-        ? { expected: error.expected, got: error.got, fix: '' }
-        : { expected: 'no error', got: codeOf(error), fix: '' };
-  return { area, check, level: 'fail', expected, got, fix };
-}
-
-function attempt(area: string, check: string, work: () => string): Check {
-  try {
-    return ok(area, check, work());
-  } catch (error) {
-    return failed(area, check, error);
-  }
-}
 
 export function checkTrust(config: Config): { checks: Check[]; trusted: Trusted | null } {
   try {

@@ -5,14 +5,19 @@ import { parseConfig } from '../connectors/signal/config.ts';
 import { fields, list, text } from '../connectors/signal/json.ts';
 import { Rest } from '../connectors/signal/rest.ts';
 import { inspectRedis } from '../queue/inspect-redis.ts';
+import { checkAttestations } from './check-attestations.ts';
 import { checkWhatsApp } from './check-whatsapp.ts';
-import { checkArchive, checkKeys, checkSpool, checkTrust, failed, type Check } from './checks.ts';
+import { failed, type Check } from './check.ts';
+import { checkArchive, checkKeys, checkSpool, checkTrust } from './checks.ts';
 import { redisAddress } from './redis.ts';
 
 const NODE_FLOOR = [24, 11] as const;
 
-/** Looks at everything a deployment stands on, and says what to mend. Writes nothing but the probes' own small objects and files. */
-export async function examine(config: Config): Promise<Check[]> {
+/**
+ * Looks at everything a deployment stands on, and says what to mend. Writes nothing but the probes' own small objects and files.
+ * `policy`: the file that auditors hold the log to, if it is to be looked at.
+ */
+export async function examine(config: Config, policy: string | null): Promise<Check[]> {
   const { checks, trusted } = checkTrust(config);
   return [
     ...checkProcess(),
@@ -20,6 +25,7 @@ export async function examine(config: Config): Promise<Check[]> {
     ...(trusted === null ? [] : checkKeys(config, trusted)),
     ...checkSpool(config),
     ...(await checkArchive(config)),
+    ...(trusted === null ? [] : await checkAttestations(config, trusted, policy)),
     ...(await checkRedis(config)),
     ...(await checkSignal(config)),
     ...(await checkWhatsApp(config)),

@@ -21,15 +21,19 @@ export async function openOwnWitness(
   surroundings: Surroundings,
 ): Promise<OwnWitness | null> {
   if (ownWitness === undefined) return null;
-  if (!manifest.evaluation) {
-    throw new Failure('config/own-witness', {
-      expected: 'a witness that is somebody else’s, under `witnesses`',
-      got: 'one in the process that it watches',
-      where: 'ownWitness',
-      fix: 'remove `ownWitness`; whoever is to be a witness runs `holdfast witness` on a machine of their own',
-    });
-  }
+  assertOwnWitness({ manifest });
   const { makeWitness } = await import('./witness.ts');
   const server = makeWitness({ ...ownWitness, trust: [trust] }, surroundings);
   return { name: ownWitness.name, ask: (body) => server.ask(body) };
+}
+
+/** Throws `config/own-witness` outside of an evaluation. */
+export function assertOwnWitness({ manifest }: Pick<Trusted, 'manifest'>): void {
+  if (manifest.evaluation) return;
+  throw new Failure('config/own-witness', {
+    expected: 'a witness that is somebody else’s, under `witnesses`',
+    got: 'one in the process that it watches',
+    where: 'ownWitness',
+    fix: 'remove `ownWitness`; whoever is to be a witness runs `holdfast witness` on a machine of their own',
+  });
 }
