@@ -9,7 +9,7 @@ import { archive, ownWitness, timeStamp, witness } from './config-archive.ts';
 import { byteSize, duration } from './duration.ts';
 import { invalidSettings, parseSettings, type Problem } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
-import { webSettings } from './web-settings.ts';
+import { webSettings, type WebSettings } from './web-settings.ts';
 
 const label = z
   .string()
@@ -255,9 +255,15 @@ function absolute(config: Config, base: string): Config {
     for (const name of names) if (typeof copy[name] === 'string') copy[name] = at(copy[name]) as T[K];
     return copy;
   };
+  const webPaths = (web: WebSettings): WebSettings => ({
+    ...paths(web, 'token', 'exports'),
+    ...(web.tls === undefined ? {} : { tls: paths(web.tls, 'certificate', 'key') }),
+    ...(web.signOn === undefined ? {} : { signOn: paths(web.signOn, 'secret', 'ca') }),
+  });
   const readerPaths = (own: NonNullable<Config['reader']>): NonNullable<Config['reader']> => {
     const named = { ...paths(own, 'key', 'index', 'signing', 'spool'), earlierKeys: own.earlierKeys.map(at) };
-    return named.web === undefined ? named : { ...named, web: paths(named.web, 'token', 'exports') };
+    const { web } = named;
+    return web === undefined ? named : { ...named, web: webPaths(web) };
   };
   return {
     ...config,

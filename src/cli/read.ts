@@ -38,7 +38,8 @@ export function registerRead(program: Command): void {
 }
 
 function onServed({ address, tokenFile }: Served): void {
-  process.stderr.write(`the API is served at ${bold(`${address}/api/v1`)}; its token is in ${tokenFile}\n`);
+  const how = tokenFile === null ? `sign on at ${address}/sign-on` : `its token is in ${tokenFile}`;
+  process.stderr.write(`the API is served at ${bold(`${address}/api/v1`)}; ${how}\n`);
 }
 
 function shownOn(line: ProgressLine): (progress: IndexProgress) => void {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { availableParallelism, userInfo } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Audit } from '../access/audit.ts';
 import { need, type Config } from '../base/config.ts';
@@ -11,12 +11,12 @@ import type { KeyId, SigningKey } from '../record/key.ts';
 import { signersOf } from '../record/manifest.ts';
 import { QueryThreads } from '../search/query-threads.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
-import { OneUser, openToken } from '../web/one-user.ts';
 import { ROUTES } from '../web/routes/all.ts';
 import { WebServer } from '../web/server.ts';
 import { exportThread } from './export-thread.ts';
 import { readTrusted } from './trusted.ts';
 import { VERSION } from './version.ts';
+import { bySignOn, byToken, tlsOf } from './web-entry.ts';
 
 const MOST_THREADS = 4;
 const MOST_WAITING = 500;
@@ -30,7 +30,8 @@ export interface WebParts {
 
 export interface Served {
   readonly address: string;
-  readonly tokenFile: string;
+  /** Null where people sign on. */
+  readonly tokenFile: string | null;
 }
 
 /** Serves the reader's API for one user of this machine, until `parts` are disposed of. */
@@ -42,7 +43,7 @@ export async function serveWeb(
   const { host = '127.0.0.1', port = 8470, token: tokenFile = join(directory, 'web.token') } = web ?? {};
   // Beside the index and not in it: whoever deletes an index loses nothing.
   const { exports: folder = `${directory}-exports` } = web ?? {};
-  const token = openToken(tokenFile);
+  const entry = web?.signOn === undefined ? byToken(tokenFile) : bySignOn(web.signOn, web.address ?? '');
   const onTrouble = (code: string): void => events.trouble('web', code);
   const threads = Math.min(MOST_THREADS, availableParallelism());
   const index = parts.use(new QueryThreads({ directory, threads, mostWaiting: MOST_WAITING }));
@@ -59,26 +60,20 @@ export async function serveWeb(
       holds: holdDesk(config, need(config.reader, 'reader', 'holding').spool),
       version: VERSION,
       audit,
-      authenticator: new OneUser(token, systemUser()),
+      ...entry,
+      address: web?.address ?? null,
+      tls: tlsOf(web),
       routes: ROUTES,
       clock: Date.now,
       onTrouble,
     }),
   );
   const taken = await server.listen(host, port);
-  return { address: `http://${host.includes(':') ? `[${host}]` : host}:${taken}`, tokenFile };
+  const here = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+  return { address: web?.address ?? here, tokenFile: web?.signOn === undefined ? tokenFile : null };
 }
 
 function holdDesk(config: Config, spool: string): HoldDesk {
   const officers = (): ReadonlyMap<KeyId, SigningKey> => signersOf(readTrusted(config).manifest, 'officer');
   return new HoldDesk({ spool, origin: config.origin, officers, clock: Date.now });
-}
-
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry of its own, as in some containers.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
 }

@@ -22,6 +22,11 @@ export type QueryNode =
   /** From a moment on, and before another; either may be open. */
   | { readonly op: 'time'; readonly fromMs: number | null; readonly beforeMs: number | null };
 
+/** The line that the record of this leaf is part of. */
+export function lineOfLeaf(leaf: number): QueryNode {
+  return { op: 'lines', sql: 'SELECT line FROM part WHERE leaf = ?', leaf };
+}
+
 export interface Query {
   readonly text: string;
   /** Null asks for everything. */

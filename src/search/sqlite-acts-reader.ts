@@ -17,7 +17,7 @@ import type {
 import type { PackRange } from './open-records.ts';
 import { PackFinder } from './pack-finder.ts';
 import { parseQuery } from './query-parse.ts';
-import type { QueryNode } from './query.ts';
+import { lineOfLeaf, type QueryNode } from './query.ts';
 import { compileQuery } from './sqlite-compile.ts';
 import { DirectoryReader } from './sqlite-directory.ts';
 import { NameReader } from './sqlite-names.ts';
@@ -124,7 +124,7 @@ export class ActsReader implements ActsDb {
       case 'custodian':
         return { op: 'person', field: 'custodian', value: scope.custodian };
       case 'record':
-        return { op: 'lines', sql: 'SELECT line FROM part WHERE leaf = ?', leaf: scope.leaf };
+        return lineOfLeaf(scope.leaf);
       case 'conversation': {
         const sql =
           'SELECT o.id FROM part p JOIN line x ON x.id = p.line JOIN line o ON o.conversation = x.conversation WHERE p.leaf = ?';

@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } fro
 import type { IncomingHttpHeaders } from 'node:http';
 import { codeOf, Failure } from '../base/failure.ts';
 import type { Authenticator, Identity } from './authenticator.ts';
-import { PERMISSIONS } from './permission.ts';
+import { PERMISSIONS } from '../base/permission.ts';
 
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
@@ -51,7 +51,8 @@ export class OneUser implements Authenticator {
 
   constructor(token: string, user: string) {
     this.#hash = hashOf(token);
-    this.#identity = { user, session: randomBytes(16).toString('hex'), permissions: new Set(PERMISSIONS) };
+    const session = randomBytes(16).toString('hex');
+    this.#identity = { user, session, permissions: new Set(PERMISSIONS), matters: null, proof: null };
   }
 
   async authenticate({ authorization }: IncomingHttpHeaders): Promise<Identity | null> {

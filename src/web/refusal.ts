@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { z } from 'zod';
 import { codeOf, Failure, type FailureCode } from '../base/failure.ts';
+import type { Permission } from '../base/permission.ts';
+import { PROOF_HEADER } from './authenticator.ts';
 
 /** What a client is told when it gets no answer. Never what it sent, and nothing of what is stored. */
 export interface Refusal {
@@ -41,9 +43,11 @@ const STATUS: Partial<Record<FailureCode, number>> = {
   'web/file-damaged': 502,
   'web/file-missing': 404,
   'web/forbidden': 403,
+  'web/forged': 403,
   'web/host': 421,
   'web/no-route': 404,
   'web/origin': 403,
+  'web/provider': 503,
   'web/request': 400,
   'web/too-slow': 503,
   'web/unauthenticated': 401,
@@ -79,5 +83,41 @@ export function wrongRequest(part: string, { issues }: z.ZodError): Failure {
     got: issues.map(({ path, code }) => `${[part, ...path.map(String)].join('.')}: ${code}`).join('; '),
     where: part,
     fix: 'see /api/v1/openapi.json',
+  });
+}
+
+export function unauthenticated(): Failure {
+  return new Failure('web/unauthenticated', {
+    expected: '`Authorization: Bearer` and a token, or somebody who is signed on',
+    got: 'nobody known',
+    fix: 'sign on at /sign-on where there is an identity provider; else take the token from the file that `holdfast read --serve` names',
+  });
+}
+
+export function forbidden(permission: Permission): Failure {
+  return new Failure('web/forbidden', { expected: `the permission \`${permission}\``, got: 'somebody without it' });
+}
+
+export function forged(): Failure {
+  return new Failure('web/forged', {
+    expected: `the header ${PROOF_HEADER} with what /status told whoever is signed on`,
+    got: 'none, or another one',
+    fix: 'ask /api/v1/status for `proof`, and send it with whatever changes something',
+  });
+}
+
+export function noRoute(): Failure {
+  return new Failure('web/no-route', {
+    expected: 'an address of the API',
+    got: 'another one',
+    fix: 'see /api/v1/openapi.json',
+  });
+}
+
+export function tooSlow(withinMs: number): Failure {
+  return new Failure('web/too-slow', {
+    expected: `an answer within ${withinMs / 1000} s`,
+    got: 'none yet',
+    fix: 'ask for less: a shorter time, or more words',
   });
 }

@@ -5,8 +5,8 @@ import type { ExportDesk } from '../export/desk/export-desk.ts';
 import type { ArchiveFiles } from '../export/files/archive-files.ts';
 import type { HoldDesk } from '../matters/hold-desk.ts';
 import type { QueryThreads } from '../search/query-threads.ts';
-import type { Identity } from './authenticator.ts';
-import type { Permission } from './permission.ts';
+import type { Identity, SessionBook } from './authenticator.ts';
+import type { Permission } from '../base/permission.ts';
 import { wrongRequest } from './refusal.ts';
 
 /** What routes answer from. */
@@ -15,6 +15,7 @@ export interface RouteParts {
   readonly files: ArchiveFiles;
   readonly exports: ExportDesk;
   readonly holds: HoldDesk;
+  readonly sessions: SessionBook;
   /** The OpenAPI document of all routes. */
   readonly document: unknown;
   readonly version: string;
@@ -51,6 +52,8 @@ interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
   /** Behind `/api/v1`; members as `:name`. */
   readonly path: string;
   readonly permission: Permission;
+  /** True where the answer heeds `identity.matters`; whoever is limited to matters gets no other. */
+  readonly isLimited?: true;
   readonly summary: string;
   /** Longest body that is taken; 64 KiB if left out. */
   readonly mostBytes?: number;
@@ -66,6 +69,7 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly permission: Permission;
+  readonly isLimited?: true;
   readonly summary: string;
   readonly mostBytes?: number;
   readonly forms: Forms<z.ZodType, z.ZodType, z.ZodType, z.ZodType>;

@@ -17,7 +17,7 @@ const sources = treeFiles().filter((file) => /^src\/.*\.ts$/.test(file));
 const filesWith = (pattern: RegExp): string[] => sources.filter((file) => pattern.test(read(file)));
 
 describe('the code', () => {
-  it('makes three servers: the webhook of Signal, the reader’s API on loopback, and the witness, which is a program of its own', () => {
+  it('makes three servers: the webhook of Signal, the reader’s API, and the witness, which is a program of its own', () => {
     expect(filesWith(/from 'fastify'/)).toEqual([WEBHOOK, API, WITNESS]);
     const servers = /\bcreate(?:Secure)?Server\b|\bcreateSocket\b|\bnew (?:[A-Za-z]+\.)?(?:WebSocket)?Server\(/;
     expect(filesWith(servers)).toEqual([]);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OneUser, openToken } from '../../src/web/one-user.ts';
-import { PERMISSIONS } from '../../src/web/permission.ts';
+import { PERMISSIONS } from '../../src/base/permission.ts';
 import type { Route } from '../../src/web/route.ts';
 import { ROUTES } from '../../src/web/routes/all.ts';
 import { addressOf, makeOffice, only, TOKEN, WebOffice } from './kit.ts';

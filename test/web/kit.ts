@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { z } from 'zod';
@@ -15,7 +16,7 @@ import { exportThread } from '../../src/main/export-thread.ts';
 import { openManifest, signersOf } from '../../src/record/manifest.ts';
 import { QueryThreads } from '../../src/search/query-threads.ts';
 import { openDirReader } from '../../src/verify/dir-reader.ts';
-import type { Authenticator, Identity } from '../../src/web/authenticator.ts';
+import { NO_SESSIONS, type Authenticator, type Identity } from '../../src/web/authenticator.ts';
 import { PREFIX } from '../../src/web/document.ts';
 import { OneUser } from '../../src/web/one-user.ts';
 import type { Permission } from '../../src/base/permission.ts';
@@ -109,7 +110,7 @@ export class WebOffice implements AsyncDisposable {
     directory: string,
     archive: string,
     parts: Partial<WebServerParts> = {},
-    kit: AuditKit & { readonly exports?: string; readonly holds?: HoldDesk } = {},
+    kit: AuditKit & { readonly exports?: string; readonly holds?: HoldDesk; readonly port?: number } = {},
   ): Promise<WebOffice> {
     const office = new WebOffice(directory, archive);
     const folder = kit.exports ?? office.exports;
@@ -146,13 +147,17 @@ export class WebOffice implements AsyncDisposable {
         version: '0.0.0-test',
         audit,
         authenticator: new OneUser(TOKEN, 'ines'),
+        sessions: NO_SESSIONS,
+        signOn: null,
+        address: null,
+        tls: null,
         routes: ROUTES,
         clock: Date.now,
         onTrouble,
         ...parts,
       }),
     );
-    office.port = await office.server.listen('127.0.0.1', 0);
+    office.port = await office.server.listen('127.0.0.1', kit.port ?? 0);
     return office;
   }
 
@@ -228,8 +233,23 @@ export function addressOf({ path }: Route): string {
   return PREFIX + path.replaceAll(/:\w+/g, '1');
 }
 
+/** A port that was free a moment ago: for servers that must know their address before they listen. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 /** Somebody who may do these things only. */
 export function only(...permissions: Permission[]): Authenticator {
-  const identity: Identity = { user: 'few', session: 'f'.repeat(32), permissions: new Set(permissions) };
+  const identity: Identity = {
+    user: 'few',
+    session: 'f'.repeat(32),
+    permissions: new Set(permissions),
+    matters: null,
+    proof: null,
+  };
   return { authenticate: async () => identity };
 }

@@ -35,6 +35,7 @@ import { matterRoute, mattersRoute, notesRoute, tagsRoute } from './matters.ts';
 import { termsCsvRoute, termsRoute } from './terms.ts';
 import { peopleRoute } from './people.ts';
 import { searchRoute } from './search.ts';
+import { endSessionRoute, sessionsRoute, signOffRoute } from './sessions.ts';
 import { documentRoute, gapsRoute, statusRoute } from './status.ts';
 
 /** Every way into the reader. What is not here is answered with 404. */
@@ -75,6 +76,9 @@ export const ROUTES: readonly Route[] = [
   directoryRoute,
   importDirectoryRoute,
   actsRoute,
+  sessionsRoute,
+  endSessionRoute,
+  signOffRoute,
   orderExportRoute,
   exportsRoute,
   exportRoute,

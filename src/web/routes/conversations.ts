@@ -16,6 +16,7 @@ import {
 } from '../forms.ts';
 import { route } from '../route.ts';
 import { toldConversation, toldGap, toldIndex, toldLine } from '../told.ts';
+import { assertWithin } from '../within.ts';
 import { empty } from './status.ts';
 
 const MOST_CONVERSATIONS = 1000;
@@ -193,6 +194,7 @@ export const lineRoute = route({
   method: 'GET',
   path: '/lines/:leaf',
   permission: 'view',
+  isLimited: true,
   summary: 'One line by any of its records: a message with all its versions',
   forms: {
     params: z.strictObject({ leaf: leafInPath }),
@@ -204,7 +206,8 @@ export const lineRoute = route({
       index: indexForm,
     }),
   },
-  answer: async ({ params: { leaf }, query, signal }, { index }) => {
+  answer: async ({ params: { leaf }, query, identity, signal }, { index }) => {
+    await assertWithin(index, leaf, identity, signal);
     const time = new LocalTime(query.zone);
     const { conversation, shown, state } = await index.ask('line', [leaf], signal);
     return {

@@ -6,6 +6,7 @@ import { parseQuery } from '../../search/query-parse.ts';
 import { indexForm, namedForm, pageSize, zone } from '../forms.ts';
 import { route } from '../route.ts';
 import { toldIndex, toldNamed } from '../told.ts';
+import { within } from '../within.ts';
 
 const MOST_NAMED = 200;
 const USUAL_NAMED = 20;
@@ -19,6 +20,7 @@ export const facetsRoute = route({
   method: 'POST',
   path: '/facets',
   permission: 'search',
+  isLimited: true,
   summary: 'What a query finds, counted: by kind, messenger, conversation, author, custodian, day or month',
   forms: {
     body: z.strictObject({
@@ -42,9 +44,9 @@ export const facetsRoute = route({
       index: indexForm,
     }),
   },
-  answer: async ({ body, signal }, { index }) => {
+  answer: async ({ body, identity, signal }, { index }) => {
     const time = new LocalTime(body.zone);
-    const query = parseQuery(body.query, time);
+    const query = within(parseQuery(body.query, time), identity);
     const { span, most } = body;
     const found = await index.ask('facets', [query, { zone: time.zone, span, most }], signal);
     return {
@@ -57,7 +59,7 @@ export const facetsRoute = route({
         authors: told(found.authors, toldNamed),
         custodians: told(found.custodians, (value) => value),
         times: [...found.times],
-        unmatched: [...found.unmatched],
+        unmatched: identity.matters === null ? [...found.unmatched] : [],
         zone: time.zone,
         index: toldIndex(found.state),
       },

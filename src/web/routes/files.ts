@@ -8,6 +8,7 @@ import { endingOf, safeName } from '../../export/files/file-name.ts';
 import { plainLine } from '../../search/plain-text.ts';
 import { leafInPath } from '../forms.ts';
 import { route } from '../route.ts';
+import { assertWithin } from '../within.ts';
 
 const UNKNOWN_TYPE = 'application/octet-stream';
 /** What a browser may show in its place if it is asked to: it runs nothing there. Everything else is only saved. */
@@ -27,6 +28,7 @@ export const fileRoute = route({
   method: 'GET',
   path: '/files/:leaf',
   permission: 'file',
+  isLimited: true,
   summary: 'The bytes of a file, opened. What it claims to be and what its bytes say are told apart in the headers',
   forms: {
     params: z.strictObject({ leaf: leafInPath }),
@@ -37,7 +39,8 @@ export const fileRoute = route({
         .meta({ description: 'To show it in place, where its bytes say that it is a picture, sound or film.' }),
     }),
   },
-  answer: async ({ params: { leaf }, query, signal }, { index, files }) => {
+  answer: async ({ params: { leaf }, query, identity, signal }, { index, files }) => {
+    await assertWithin(index, leaf, identity, signal);
     const { attachment, object, id } = await index.ask('file', [leaf], signal);
     const bytes = files.open({ leaf, id, object });
     // Opened so far that it is known to be there, and what it begins with; not a byte of it goes out before the deed is recorded.

@@ -5,6 +5,7 @@ import { Failure } from '../../base/failure.ts';
 import { sha256Hex } from '../../record/hash.ts';
 import type { Matter } from '../../search/acts-db.ts';
 import type { QueryThreads } from '../../search/query-threads.ts';
+import type { Identity } from '../authenticator.ts';
 import { pageSize } from '../forms.ts';
 import { route } from '../route.ts';
 
@@ -46,10 +47,12 @@ export const mattersRoute = route({
   method: 'GET',
   path: '/matters',
   permission: 'matters',
+  isLimited: true,
   summary: 'Matters, with what belongs to each in numbers',
   forms: { answer: z.strictObject({ matters: z.array(matterForm) }) },
-  answer: async ({ signal }, { index }) => {
-    const matters = await index.askActs('matters', [], signal);
+  answer: async ({ identity, signal }, { index }) => {
+    const all = await index.askActs('matters', [], signal);
+    const matters = all.filter(({ matter }) => identity.matters?.includes(matter) ?? true);
     return {
       deeds: [{ act: 'report', what: 'matters', matter: null, items: matters.length }],
       body: { matters: matters.map(toldMatter) },
@@ -61,6 +64,7 @@ export const matterRoute = route({
   method: 'GET',
   path: '/matters/:matter',
   permission: 'matters',
+  isLimited: true,
   summary: 'One matter, and what its holds are on',
   forms: {
     params: inMatter,
@@ -69,8 +73,8 @@ export const matterRoute = route({
       holds: z.array(z.strictObject({ hold: z.string(), scope: z.looseObject({ by: z.string() }), ...made })),
     }),
   },
-  answer: async ({ params, signal }, { index }) => {
-    const found = await matterOf(index, params.matter, signal);
+  answer: async ({ params, identity, signal }, { index }) => {
+    const found = await matterOf(index, params.matter, signal, identity);
     const holds = found.holds.map(({ hold, scope, ...rest }) => ({ hold, scope: { ...scope }, ...toldMade(rest) }));
     return {
       deeds: [{ act: 'report', what: 'matter', matter: params.matter, items: holds.length }],
@@ -83,14 +87,15 @@ export const tagsRoute = route({
   method: 'GET',
   path: '/matters/:matter/tags',
   permission: 'matters',
+  isLimited: true,
   summary: 'Tags that stand in a matter, the newest first',
   forms: {
     params: inMatter,
     query: listing,
     answer: z.strictObject({ tags: z.array(tagForm), next: z.string().nullable() }),
   },
-  answer: async ({ params, query, signal }, { index }) => {
-    const { tags: all } = await matterOf(index, params.matter, signal);
+  answer: async ({ params, query, identity, signal }, { index }) => {
+    const { tags: all } = await matterOf(index, params.matter, signal, identity);
     const { page, next } = pageOf(all, query, ({ tag, target }) => `${tag} ${JSON.stringify(target)}`);
     const tags = page.map(({ tag, target, ...rest }) => ({ tag, target, ...toldMade(rest) }));
     return {
@@ -104,14 +109,15 @@ export const notesRoute = route({
   method: 'GET',
   path: '/matters/:matter/notes',
   permission: 'matters',
+  isLimited: true,
   summary: 'Notes in a matter, the newest first',
   forms: {
     params: inMatter,
     query: listing,
     answer: z.strictObject({ notes: z.array(noteForm), next: z.string().nullable() }),
   },
-  answer: async ({ params, query, signal }, { index }) => {
-    const { notes: all } = await matterOf(index, params.matter, signal);
+  answer: async ({ params, query, identity, signal }, { index }) => {
+    const { notes: all } = await matterOf(index, params.matter, signal, identity);
     const { page, next } = pageOf(all, query, ({ text, target }) => `${JSON.stringify(target)} ${text}`);
     const notes = page.map(({ text, target, ...rest }) => ({ text, target, ...toldMade(rest) }));
     return {
@@ -140,9 +146,16 @@ function pageOf<Item extends { readonly atMs: number }>(
   return { page: page.map(({ item }) => item), next };
 }
 
-export async function matterOf(index: QueryThreads, id: string, signal: AbortSignal): Promise<Matter> {
+/** Throws `matters/not-found` for one that there is not, or that whoever asks may not see. */
+export async function matterOf(
+  index: QueryThreads,
+  id: string,
+  signal: AbortSignal,
+  by: Pick<Identity, 'matters'> | null = null,
+): Promise<Matter> {
   const found = (await index.askActs('mattersCalled', [id], signal)).find(({ matter }) => matter === id);
-  if (found !== undefined) return found;
+  const isTheirs = by === null || by.matters === null || by.matters.includes(id);
+  if (found !== undefined && isTheirs) return found;
   throw new Failure('matters/not-found', {
     expected: 'the id of a matter',
     got: 'one that none has',

@@ -5,6 +5,7 @@ import { parseQuery } from '../../search/query-parse.ts';
 import { hitForm, indexForm, pageSize, zone } from '../forms.ts';
 import { route } from '../route.ts';
 import { toldHit, toldIndex } from '../told.ts';
+import { within } from '../within.ts';
 
 const MOST_HITS = 200;
 const USUAL_HITS = 50;
@@ -14,6 +15,7 @@ export const searchRoute = route({
   method: 'POST',
   path: '/search',
   permission: 'search',
+  isLimited: true,
   summary: 'Find messages: the query language of src/search/README.md',
   forms: {
     body: z.strictObject({
@@ -33,10 +35,10 @@ export const searchRoute = route({
       index: indexForm,
     }),
   },
-  answer: async ({ body, signal }, { index }) => {
+  answer: async ({ body, identity, signal }, { index }) => {
     const { order, limit, after } = body;
     const time = new LocalTime(body.zone);
-    const query = parseQuery(body.query, time);
+    const query = within(parseQuery(body.query, time), identity);
     const [page, total] = await Promise.all([
       index.ask('search', [query, { order, limit, after }], signal),
       body.count ? index.ask('count', [query], signal) : null,
@@ -49,7 +51,8 @@ export const searchRoute = route({
         total,
         hits: hits.map((hit) => toldHit(hit, query, time)),
         next,
-        unmatched: [...unmatched],
+        // Whether somebody is in the archive at all is more than the limited may know.
+        unmatched: identity.matters === null ? [...unmatched] : [],
         zone: time.zone,
         index: toldIndex(state),
       },

@@ -16,6 +16,7 @@ export const statusRoute = route({
   method: 'GET',
   path: '/status',
   permission: 'status',
+  isLimited: true,
   summary: 'How far the index is complete, and who you are here; at once, or as soon as it has grown',
   forms: {
     query: z.strictObject({
@@ -30,6 +31,14 @@ export const statusRoute = route({
       version: z.string(),
       user: z.string(),
       permissions: z.array(z.string()),
+      matters: z
+        .array(z.string())
+        .nullable()
+        .meta({ description: 'Ids of the matters you see, and nothing else; null: everything.' }),
+      proof: z.string().nullable().meta({
+        description:
+          'Where you are signed on by a cookie: to be sent as `Holdfast-Proof` with whatever changes something.',
+      }),
       index: indexForm,
     }),
   },
@@ -38,7 +47,14 @@ export const statusRoute = route({
     const permissions = [...identity.permissions].toSorted();
     return {
       deeds: 'nothing-shown',
-      body: { version, user: identity.user, permissions, index: toldIndex(state) },
+      body: {
+        version,
+        user: identity.user,
+        permissions,
+        matters: identity.matters === null ? null : [...identity.matters],
+        proof: identity.proof,
+        index: toldIndex(state),
+      },
     };
   },
 });
@@ -81,6 +97,7 @@ export const documentRoute = route({
   method: 'GET',
   path: '/openapi.json',
   permission: 'status',
+  isLimited: true,
   summary: 'This document',
   forms: { answer: z.looseObject({ openapi: z.string() }) },
   answer: async (_asked, { document }) => {
