@@ -121,6 +121,7 @@ export const FAILURES = {
   'whatsapp/media-no-address': 'refuse',
   'whatsapp/media-oversized': 'refuse',
   'whatsapp/media-unreachable': 'retry',
+  'whatsapp/socket-hidden': 'fatal',
   'whatsapp/stopped': 'retry',
   'whatsapp/untrusted-wire': 'fatal',
 

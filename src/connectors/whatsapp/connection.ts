@@ -88,8 +88,7 @@ export class Connection {
         onAppStateKeys: () => this.#syncAppState(),
       }),
     });
-    const raw = rawSocketOf(this.socket.ws);
-    if (raw !== null) holdFrames(raw, () => this.#pipeline.durable);
+    this.#holdFrames();
     void new Gate(this.socket.ws, {
       admit: (node) => this.#admit(node),
       onFault: (error) => this.#fault(error),
@@ -155,6 +154,15 @@ export class Connection {
     const { lane, credentials, fence } = this.#parts;
     while (lane.credentials === credentials && credentials.pending().changes.length > 0)
       await lane.deliver([], [], fence);
+  }
+
+  #holdFrames(): void {
+    try {
+      holdFrames(this.socket.ws, () => this.#pipeline.durable);
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
   }
 
   #keyStore(): SpoolKeyStore {

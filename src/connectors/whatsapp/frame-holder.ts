@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { Failure } from '../../base/failure.ts';
 import type { ClientSocket } from './gate.ts';
 
 /** The WebSocket under the client's socket, as far as it is needed here. */
@@ -27,8 +28,12 @@ interface Held {
  * Holds back every frame that the client sends until what it may be an answer to is durable: receipts, acknowledgements, keys it offers
  * to others. Order is kept; the cipher of the frames counts them. The client is told that a frame is sent when it is accepted here: it
  * would give up on a receipt after 20 s, and the spool may take longer.
+ *
+ * Throws `whatsapp/socket-hidden` where there is no WebSocket to stand in front of: its frames would leave before the fsync.
  */
-export function holdFrames(raw: RawSocket, durable: () => Promise<void> | null): void {
+export function holdFrames(socket: ClientSocket, durable: () => Promise<void> | null): void {
+  const raw = rawSocketOf(socket);
+  if (raw === null) throw hidden();
   const send = raw.send.bind(raw);
   const held: Held[] = [];
   let isReleasing = false;
@@ -48,6 +53,14 @@ export function holdFrames(raw: RawSocket, durable: () => Promise<void> | null):
     isReleasing = true;
     void release();
   };
+}
+
+function hidden(): Failure {
+  return new Failure('whatsapp/socket-hidden', {
+    expected: 'a client that has its WebSocket as soon as it is made',
+    got: 'none',
+    fix: 'install again from the lock file: this is another client than Holdfast was made for',
+  });
 }
 
 /** What became durable together is answered together: all frames of one turn are one write to the network. */

@@ -5,6 +5,7 @@ import { codeOf, Failure } from '../../../src/base/failure.ts';
 import type { Capture } from '../../../src/connectors/connector.ts';
 import { Fence } from '../../../src/connectors/whatsapp/fence.ts';
 import { holdFrames, type RawSocket } from '../../../src/connectors/whatsapp/frame-holder.ts';
+import type { ClientSocket } from '../../../src/connectors/whatsapp/gate.ts';
 import { HealthBook } from '../../../src/connectors/health.ts';
 import type { HealthReason } from '../../../src/connectors/whatsapp/reasons.ts';
 import { AccountLane } from '../../../src/connectors/whatsapp/lane.ts';
@@ -193,13 +194,21 @@ describe('a pipeline', () => {
   });
 });
 
+/** The client's socket, with what it keeps in the member that its types do not show. */
+const clientWith = (raw: RawSocket | null): ClientSocket => ({ socket: raw }) as unknown as ClientSocket;
+
 describe('frames', () => {
+  test('of a client whose socket is not there to be held end the process: they would leave before the fsync', () => {
+    const hold = (): void => holdFrames(clientWith(null), () => null);
+    expect(hold).toThrow(expect.objectContaining({ code: 'whatsapp/socket-hidden', kind: 'fatal' }));
+  });
+
   test('leave at once while nothing is on its way, and else in order after it', async () => {
     const sent: string[] = [];
     const told: string[] = [];
     const raw: RawSocket = { send: (data) => void sent.push(String(data)), terminate: () => undefined };
     let durable: Promise<void> | null = null;
-    holdFrames(raw, () => durable);
+    holdFrames(clientWith(raw), () => durable);
     const send = (text: string): void => raw.send(text, () => told.push(text));
     send('1');
     expect(sent).toEqual(['1']);
