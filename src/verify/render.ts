@@ -49,7 +49,7 @@ function facts(report: Report): string[] {
   if (time.stamps > 0) lines.push(`time       ${time.size} leaves stamped ${time.at}; ${time.stamps} stamps hold`);
   if (report.tiles.size > 0) {
     lines.push(
-      `tiles      ${report.tiles.compared} of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
+      `tiles      ${report.tiles.compared} tiles of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
     );
   }
   const { ceremonies } = report;

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../record/checkpoint.ts';
 import { FormatError } from '../record/format-error.ts';
 import { HASH_BYTES } from '../record/hash.ts';
 import { logPrefix, tileCheckpointKey, tilePrefix } from '../record/layout.ts';
-import { TileLevels } from '../record/tile-builder.ts';
+import { TileLevels, type TileStart } from '../record/tile-builder.ts';
 import { parseTilePath, tilePath, tilesOf, TILE_WIDTH, type TileRef } from '../record/tiles.ts';
 import type { Trust } from '../record/trust.ts';
 import { openCurrent } from './checkpoints.ts';
@@ -68,13 +68,17 @@ interface Parts {
 }
 
 /**
- * Holds the published tiles against those that the log itself gives. Goes along with the log from leaf 0; behind leaves that were not
- * read nothing can be said of tiles, and nothing is.
+ * Holds the published tiles against those that the log itself gives. Goes along with the log from where it is read; of leaves before that
+ * nothing can be said, nor behind leaves that could not be read, and nothing is.
  */
 export class TileCheck {
   readonly #p: Parts;
   readonly #stored: StoredTiles;
-  readonly #levels = new TileLevels();
+  #levels = new TileLevels();
+  /** First leaf whose hashes are known; it begins a tile. */
+  #known = 0;
+  /** The leaf that comes next. */
+  #next = 0;
   /** Ids of the open entry bundle, packed. */
   #ids: Buffer[] = [];
   #isWhole = true;
@@ -90,14 +94,23 @@ export class TileCheck {
     return this.#stored.checkpoint?.size ?? 0;
   }
 
+  /** Earlier leaves are vouched for otherwise, and not read. */
+  beginAt(leaf: number): void {
+    this.#next = leaf;
+    this.#known = Math.ceil(leaf / TILE_WIDTH) * TILE_WIDTH;
+    this.#levels = new TileLevels(unknownUpTo(this.#known));
+  }
+
   /** The next leaves of the log: their ids, 32 bytes each. */
   async take(first: number, ids: Uint8Array): Promise<void> {
     if (this.#stored.byPlace.size === 0) return;
-    if (first !== this.#levels.size) this.#isWhole = false;
+    if (first !== this.#next) this.#isWhole = false;
     if (!this.#isWhole) return;
+    this.#next += ids.length / HASH_BYTES;
     // A copy: the ids go on to who remembers them.
     const bytes = Buffer.from(ids);
-    for (let at = 0; at < bytes.length; at += HASH_BYTES) await this.#append(bytes.subarray(at, at + HASH_BYTES));
+    const begin = Math.max(0, this.#known - first) * HASH_BYTES;
+    for (let at = begin; at < bytes.length; at += HASH_BYTES) await this.#append(bytes.subarray(at, at + HASH_BYTES));
   }
 
   async #append(id: Buffer): Promise<void> {
@@ -114,24 +127,31 @@ export class TileCheck {
   /** All that is stored at a place, full or partial, against the hashes that belong there. */
   async #judge(ref: TileRef, hashes: Buffer): Promise<void> {
     const stored = this.#stored.byPlace.get(placeOf(ref)) ?? [];
-    for (const tile of stored.filter(({ ref: { width } }) => width <= ref.width)) {
+    const unknown = this.#unknownOf(ref);
+    for (const tile of stored.filter(({ ref: { width } }) => width <= ref.width && width > unknown)) {
       this.count += 1;
       const expected = hashes.subarray(0, tile.ref.width * HASH_BYTES);
       const isBundle = tile.ref.level === ENTRIES;
       if (isBundle ? tile.size > MAX_BUNDLE_BYTES : tile.size !== expected.length) {
         this.#found(tile, isBundle ? `at most ${MAX_BUNDLE_BYTES} bytes` : `${expected.length} bytes`, `${tile.size}`);
       } else if (this.#p.withBytes) {
-        await this.#p.jobs.start(tile.size, () => this.#compare(tile, expected));
+        await this.#p.jobs.start(tile.size, () => this.#compare(tile, expected, unknown * HASH_BYTES));
       }
     }
   }
 
-  async #compare(tile: ListedTile, hashes: Buffer): Promise<void> {
+  /** How many hashes at the beginning of a tile are of leaves that were not read. */
+  #unknownOf({ level, index }: TileRef): number {
+    const span = TILE_WIDTH ** Math.max(level, 0);
+    return Math.max(0, Math.ceil(this.#known / span) - index * TILE_WIDTH);
+  }
+
+  async #compare(tile: ListedTile, hashes: Buffer, from: number): Promise<void> {
     const bytes = await readWhole(this.#p.reader, tile.key, tile.version, tile.size);
     const isSame =
       tile.ref.level === ENTRIES
         ? await this.#p.pool.run({ kind: 'bundle', bytes, hashes: Buffer.from(hashes) })
-        : bytes.equals(hashes);
+        : bytes.subarray(from).equals(hashes.subarray(from));
     if (!isSame) this.#found(tile, 'what the segments give', 'other bytes');
   }
 
@@ -143,8 +163,8 @@ export class TileCheck {
   /** Once the whole log was read. `hasEnd`: nobody can say otherwise what is ahead of it. */
   async finish(tree: LogTree, hasEnd: boolean): Promise<void> {
     const { checkpoint, byPlace } = this.#stored;
-    const isWhole = this.#isWhole && this.#levels.size === tree.size;
-    if (isWhole) await this.#judgeOpen();
+    const isWhole = this.#isWhole && this.#next === tree.size;
+    if (isWhole && this.#levels.size === tree.size) await this.#judgeOpen();
     if (checkpoint !== null) this.#judgeCheckpoint(checkpoint, tree, hasEnd);
     if (!isWhole || !hasEnd) return;
     for (const { key, ref } of [...byPlace.values()].flat()) {
@@ -183,6 +203,16 @@ export class TileCheck {
       }
     }
   }
+}
+
+/** Where tiles go on behind leaves of which nothing is known: their hashes stand for nothing, and are compared with nothing. */
+function unknownUpTo(size: number): TileStart {
+  const open: Buffer[][] = [];
+  for (let level = 1; TILE_WIDTH ** level <= size; level += 1) {
+    const count = Math.floor(size / TILE_WIDTH ** level) % TILE_WIDTH;
+    open.push(Array.from({ length: count }, () => Buffer.alloc(HASH_BYTES)));
+  }
+  return { size, open };
 }
 
 function lastLeafOf({ level, index, width }: TileRef): number {

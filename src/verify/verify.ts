@@ -89,6 +89,7 @@ async function verifyLog(run: Run): Promise<void> {
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
     await run.judgeEnd(work, { start, hasEnd, published, since });
+    work.tiles.beginAt(start);
     await run.judgeAttestations(work, attestations, hasEnd);
   });
 }

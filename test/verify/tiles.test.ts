@@ -3,10 +3,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openDirStore } from '../../src/archive/dir-store.ts';
 import { TilePublisher } from '../../src/archive/tile-publisher.ts';
 import { signCheckpoint } from '../../src/record/checkpoint.ts';
-import { tileCheckpointKey, tilePrefix } from '../../src/record/layout.ts';
+import { segmentPrefix, tileCheckpointKey, tilePrefix } from '../../src/record/layout.ts';
 import type { Trust } from '../../src/record/trust.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
 import type { Report } from '../../src/verify/report.ts';
+import { parseSegment } from '../../src/record/segment.ts';
+import { renderText } from '../../src/verify/render.ts';
 import { verifyArchive, type VerifyOptions } from '../../src/verify/verify.ts';
 import { ArchiverKit, LOG_KEY, ORIGIN } from '../support/archiver-kit.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
@@ -29,6 +31,8 @@ describe('published tiles', () => {
     const { archiver } = await kit.start({}, store);
     const stream = kit.first.open();
     for (let round = 0; round < 12; round += 1) {
+      // A day, so that this segment has heads, from which reading may begin.
+      if (round === 2) kit.pass(86_400_000);
       kit.first.messages(stream, 50);
       await kit.first.sendAll();
       await archiver.flush();
@@ -55,6 +59,42 @@ describe('published tiles', () => {
     expect(notesOf(report)).toEqual(notesOf(await verify(archive, { payloads: false })));
     expect(report.tiles).toEqual({ size: report.size, compared: tiles('').length - 1 });
     expect(report.tiles.compared).toBe(7);
+  });
+
+  describe('of which an auditor saw the beginning', () => {
+    const since = (): string =>
+      parseSegment(archive.get(archive.keys(segmentPrefix(ORIGIN)).at(-1) as string)).head.checkpoint;
+    const index = (path: string): ((copy: MemoryArchive) => void) => {
+      const [key = ''] = tiles(path);
+      return (copy) => copy.put(key, flip(copy.get(key), -1));
+    };
+
+    test('are compared from where the log is read', async () => {
+      const report = await verify(archive, { since: since() });
+      expect(report.from).toBeGreaterThan(0);
+      expect(report.from).toBeLessThan(256);
+      expect(codesOf(report).filter((code) => code.includes('tile'))).toEqual([]);
+      // All but the first entry bundle and the first tile, which begin before it.
+      expect(report.tiles).toEqual({ size: report.size, compared: tiles('').length - 1 - 2 });
+      expect(renderText(report)).toContain(`5 tiles of ${report.size} leaves`);
+    });
+
+    test.each(['tile/0/001', 'tile/0/002', 'tile/entries/001', 'tile/entries/002', 'tile/1/000'])(
+      'are a finding where %s is another behind that',
+      async (path) => {
+        expect(await after(index(path), { since: since() })).toEqual(['verify/tile-other']);
+      },
+    );
+
+    test('are not looked at before that', async () => {
+      for (const path of ['tile/0/000', 'tile/entries/000']) {
+        expect(await after(index(path), { since: since() })).toEqual([]);
+        expect(await after(index(path))).toEqual(['verify/tile-other']);
+      }
+      // Of the two hashes of this one, the first is of leaves that were not read.
+      const [key = ''] = tiles('tile/1/000');
+      expect(await after((copy) => copy.put(key, flip(copy.get(key), 0)), { since: since() })).toEqual([]);
+    });
   });
 
   test('are none where nobody published any, and nothing is said of them', async () => {
