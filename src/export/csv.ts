@@ -27,6 +27,8 @@ const COLUMNS = [
   'author',
   'author_number',
   'author_id',
+  'author_custodian',
+  'custodians',
   'text',
   'state',
   'notes',
@@ -55,13 +57,16 @@ export async function* csv(rendering: Rendering, file: string): AsyncGenerator<s
 /** Who was in each conversation, and from which line on. */
 export async function* membersCsv({ snapshot, plan }: Rendering): AsyncGenerator<string> {
   const members = new MemberTracker();
-  yield BYTE_ORDER_MARK + csvRow(['members', 'conversation', 'from_line', 'time_utc', 'name', 'number', 'id']);
+  yield (
+    BYTE_ORDER_MARK + csvRow(['members', 'conversation', 'from_line', 'time_utc', 'name', 'number', 'id', 'custodian'])
+  );
   for await (const item of allItems(snapshot, plan)) {
     const membership = members.of(item);
     if (membership?.isNew !== true) continue;
-    for (const { name, number, id } of membership.members) {
-      const at = isoOf(item.shown.atMs);
-      yield csvRow([membership.id, item.conversation.key, lineKey(item), at, name ?? '', number ?? '', id ?? '']);
+    const { atMs } = item.shown;
+    for (const member of membership.members) {
+      const who = [member.name, member.number, member.id, snapshot.custodianOf(member, atMs)].map((one) => one ?? '');
+      yield csvRow([membership.id, item.conversation.key, lineKey(item), isoOf(atMs), ...who]);
     }
   }
 }
@@ -111,6 +116,8 @@ function cellsOf(item: Item, rendering: Rendering, members: string): string[] {
     telling.who,
     author?.number ?? '',
     author?.id ?? '',
+    author === undefined ? '' : (rendering.snapshot.custodianOf(author, atMs) ?? ''),
+    shown.custodians.join('; '),
     text,
     telling.marks.filter((mark) => mark !== 'context').join('; '),
     [...(line.versions.length === 0 ? [] : telling.said.filter((one) => one !== text)), ...telling.notes].join('\n'),

@@ -8,6 +8,7 @@ import type { Opener } from '../seal/open.ts';
 import type { ArchiveReader } from '../verify/reader.ts';
 import { certificationText } from './certification.ts';
 import { ArchiveFiles } from './files/archive-files.ts';
+import { Custodians } from './custodians.ts';
 import { FileBook } from './files/file-book.ts';
 import { FORMATS, type Format } from './formats.ts';
 import { allItems } from './item.ts';
@@ -24,7 +25,7 @@ import type { Trust } from '../record/trust.ts';
 import type { LocalTime } from '../search/local-time.ts';
 
 /** Changes with every change of what any format looks like: a half export of another version is not gone on with. */
-const RENDERER_VERSION = 2;
+const RENDERER_VERSION = 3;
 const MOST_SELECTION_TEXT = 4000;
 
 export interface ExportParts {
@@ -77,6 +78,13 @@ export interface ExportResult extends Estimate {
   readonly manifestSha256: string;
 }
 
+/** What is noted of every line before any is written. */
+interface Seen {
+  readonly files: FileBook;
+  readonly records: ShownRecords;
+  readonly custodians: Custodians;
+}
+
 /** An export that has been chosen and counted. */
 export class PreparedExport {
   readonly #parts: ExportParts;
@@ -84,18 +92,15 @@ export class PreparedExport {
   readonly #plan: Plan;
   readonly #files: FileBook;
   readonly #records: ShownRecords;
+  readonly #custodians: Custodians;
 
-  private constructor(
-    parts: ExportParts,
-    options: ExportOptions,
-    plan: Plan,
-    { files, records }: { files: FileBook; records: ShownRecords },
-  ) {
+  private constructor(parts: ExportParts, options: ExportOptions, plan: Plan, { files, records, custodians }: Seen) {
     this.#parts = parts;
     this.#options = options;
     this.#plan = plan;
     this.#files = files;
     this.#records = records;
+    this.#custodians = custodians;
   }
 
   /** Reads what is selected once, for what it needs. Throws `export/nothing`, `search/not-found`. */
@@ -105,15 +110,16 @@ export class PreparedExport {
     onProgress: (progress: ExportProgress) => void,
   ): Promise<PreparedExport> {
     const plan = await planOf(parts.snapshot, options.selection, options.rule);
-    const [files, records] = [new FileBook(), new ShownRecords()];
+    const seen: Seen = { files: new FileBook(), records: new ShownRecords(), custodians: new Custodians() };
     let done = 0;
     for await (const item of allItems(parts.snapshot, plan)) {
-      files.want(item);
-      records.add(item);
+      seen.files.want(item);
+      seen.records.add(item);
+      seen.custodians.add(item);
       done += 1;
       onProgress({ step: 'counting', done, total: plan.lines });
     }
-    return new PreparedExport(parts, options, plan, { files, records });
+    return new PreparedExport(parts, options, plan, seen);
   }
 
   get estimate(): Estimate {
@@ -143,6 +149,7 @@ export class PreparedExport {
       provenance,
       proofs: this.#options.proofs,
       records: this.#records.count,
+      custodians: this.#custodians,
       snapshot,
       plan: this.#plan,
       zone,

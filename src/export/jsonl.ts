@@ -28,7 +28,9 @@ export async function* jsonl(rendering: Rendering, file: string): AsyncGenerator
       const membership = members.of(item);
       if (membership?.isNew === true) {
         const { id, members: present } = membership;
-        yield json({ type: 'members', id, conversation: conversation.key, members: present.map(person) });
+        const { atMs } = item.shown;
+        const told = present.map((one) => ({ ...person(one), custodian: snapshot.custodianOf(one, atMs) }));
+        yield json({ type: 'members', id, conversation: conversation.key, members: told });
       }
       yield json(lineObject(item, rendering, membership?.id ?? null));
       tally.out(item.planned);
@@ -64,7 +66,7 @@ export function person(named: Named): { name: string | null; number: string | nu
   return { name, number, id };
 }
 
-function lineObject(item: Item, { zone, files }: Rendering, members: string | null): unknown {
+function lineObject(item: Item, { zone, files, snapshot }: Rendering, members: string | null): unknown {
   const { shown, records, conversation, planned } = item;
   const { line, atMs, people } = shown;
   const who = (one: PersonId | null): unknown => {
@@ -72,6 +74,7 @@ function lineObject(item: Item, { zone, files }: Rendering, members: string | nu
     return named === undefined ? null : person(named);
   };
   const { kind, author, sentAtMs, serverAtMs, versions, deleted, reactions, votes, receipts, marks, capturedBy } = line;
+  const by = author === null ? undefined : people.get(author);
   return {
     type: 'line',
     line: lineKey(item),
@@ -83,6 +86,8 @@ function lineObject(item: Item, { zone, files }: Rendering, members: string | nu
     at: isoOf(atMs),
     ...localTime(atMs, zone),
     author: who(author),
+    authorCustodian: by === undefined ? null : snapshot.custodianOf(by, atMs),
+    custodians: shown.custodians,
     sentAt: timeOrNull(sentAtMs),
     serverAt: timeOrNull(serverAtMs),
     members,

@@ -61,6 +61,7 @@ export function manifestOf(
       unreadableInIndex: provenance.unreadable,
       ...attachmentCounts(rendering.files),
     },
+    custodians: rendering.custodians.all,
     unmatched: plan.unmatched,
     unknownRecords: plan.unknownRecords,
     conversations: plan.conversations.map(({ key, number, facts, title, lines, hits, total }) => ({

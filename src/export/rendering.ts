@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { GapRow } from '../search/index-db.ts';
 import type { IndexSnapshot } from '../search/snapshot.ts';
+import type { Custodians } from './custodians.ts';
 import type { FileBook } from './files/file-book.ts';
 import type { Plan } from './plan.ts';
 import type { Staging } from './staging.ts';
@@ -39,6 +40,7 @@ export interface Rendering {
   readonly files: FileBook;
   readonly staging: Staging;
   readonly proofs: Proofs;
+  readonly custodians: Custodians;
   /** How many records of the log it shows. */
   readonly records: number;
   /** Gaps of the accounts concerned that touch the span. */

@@ -53,6 +53,7 @@ export function statementOf(rendering: Rendering): StatementPart[] {
         `rendered by ${generator}`,
       ],
     },
+    { title: 'Whose accounts', lines: custodianLines(rendering) },
     { title: 'What is missing', lines: missingLines(rendering) },
   ];
 }
@@ -74,6 +75,16 @@ function fileLines({ files }: Rendering): string[] {
       : [
           `${countOf(corrupt, 'file')} of the archive ${corrupt === 1 ? 'is' : 'are'} not what the log says, and not here`,
         ]),
+  ];
+}
+
+function custodianLines({ custodians: { all, unnamed } }: Rendering): string[] {
+  if (all.length === 0)
+    return ['the agency’s directory names nobody for the accounts that these lines were captured from'];
+  return [
+    'captured from accounts of, by the agency’s directory as of the time of each line:',
+    ...all.map(({ name, lines }) => `  ${plainLine(name)}: ${countOf(lines, 'line')}`),
+    ...(unnamed === 0 ? [] : [`of ${countOf(unnamed, 'line')} the directory does not say whose account it was`]),
   ];
 }
 

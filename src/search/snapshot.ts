@@ -51,6 +51,8 @@ export interface IndexSnapshot extends AsyncDisposable {
   conversation(id: number): Promise<ConversationFacts | null>;
   /** What it was called at a time. */
   title(conversation: number, atMs: number): string;
+  /** Whose somebody's number or identifier was at a time, by the agency's directory; null where that does not say. */
+  custodianOf(named: Named, atMs: number): string | null;
   /** All lines of a conversation, by time and then leaf. */
   outline(conversation: number): Promise<readonly OutlineLine[]>;
   /** Lines of one conversation, in the order asked for. */

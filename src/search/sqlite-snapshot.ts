@@ -115,6 +115,10 @@ export class SqliteSnapshot implements IndexSnapshot {
     return this.#names.title(conversation, atMs);
   }
 
+  custodianOf({ number, id }: Named, atMs: number): string | null {
+    return this.#names.directory.custodianOf([number, id], atMs);
+  }
+
   async outline(conversation: number): Promise<OutlineLine[]> {
     return this.#sql.outline.all(conversation).map(({ id, at, kind, leaf }) => ({
       id: Number(id),

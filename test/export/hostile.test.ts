@@ -102,7 +102,7 @@ describe('what senders write', () => {
 
   it('names no file of the export', () => {
     for (const name of filesIn(out).keys()) {
-      expect(name).toMatch(/^(?:(?:files|rsmf)\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,140}$/);
+      expect(name).toMatch(/^(?:(?:files|rsmf|proof(?:\/by-hand)?)\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,140}$/);
       expect(name).not.toMatch(/\.\.|[. ]$/);
     }
   });

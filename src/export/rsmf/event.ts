@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { standingReactions } from '../../search/fold.ts';
 import type { Named } from '../../search/index-db.ts';
+import type { IndexSnapshot } from '../../search/snapshot.ts';
 import type { PersonId } from '../../search/line.ts';
 import { membershipIn } from '../../search/membership.ts';
 import { plainLine } from '../../search/plain-text.ts';
@@ -23,7 +24,12 @@ export interface MadeEvents {
   readonly text: readonly string[];
 }
 
-export function eventsOf(item: Item, telling: Telling, people: Participants, parent: string | null): MadeEvents {
+export function eventsOf(
+  item: Item,
+  telling: Telling,
+  people: Participants,
+  { parent, snapshot }: { readonly parent: string | null; readonly snapshot: IndexSnapshot },
+): MadeEvents {
   const id = lineKey(item);
   const { shown } = item;
   const { line, atMs } = shown;
@@ -48,7 +54,7 @@ export function eventsOf(item: Item, telling: Telling, people: Participants, par
     ...some('attachments', attachments),
     ...some('edits', editsOf(item, idOf)),
     ...some('read_receipts', receiptsOf(item, idOf)),
-    custom: customFields(item, telling),
+    custom: [...customFields(item, telling), ...custodianFields(item, snapshot)],
   };
   return { events: [event, ...comings(item, people, base)], zipped, text: textOf(item, telling) };
 }
@@ -135,6 +141,18 @@ function customFields({ shown, records, planned }: Item, telling: Telling): Rsmf
       .map(({ label, state, lie }) => `${label}: ${state}${lie === null ? '' : `; ${lie}`}`)
       .join('\n'),
     'source.data': telling.rest.join('\n'),
+  });
+}
+
+/** By the agency's directory, as of this line's time. */
+function custodianFields(
+  { shown: { line, people, custodians, atMs } }: Item,
+  snapshot: IndexSnapshot,
+): RsmfEvent['custom'] {
+  const author = line.author === null ? undefined : people.get(line.author);
+  return customOf({
+    'author.custodian': author === undefined ? null : snapshot.custodianOf(author, atMs),
+    'archive.custodians': custodians.join('; '),
   });
 }
 

@@ -11,11 +11,14 @@ const NOBODY = -1;
 /** The people of one file, numbered as they come. Their names are those in force when they first come. */
 export class Participants {
   readonly #app: string;
+  readonly #custodianOf: (named: Named) => string | null;
   readonly #ids = new Map<PersonId, string>();
   readonly #list: { readonly participant: RsmfParticipant; readonly named: Named | null }[] = [];
 
-  constructor(app: string) {
+  /** `custodianOf`: whose number or identifier it was then, by the agency's directory. */
+  constructor(app: string, custodianOf: (named: Named) => string | null) {
     this.#app = app;
+    this.#custodianOf = custodianOf;
   }
 
   idOf(named: Named | undefined): string {
@@ -24,7 +27,8 @@ export class Participants {
     if (id === undefined) {
       id = `P${this.#list.length + 1}`;
       this.#ids.set(key, id);
-      this.#list.push({ participant: participantOf(id, named), named: named ?? null });
+      const custodian = named === undefined ? null : this.#custodianOf(named);
+      this.#list.push({ participant: participantOf(id, named, custodian), named: named ?? null });
     }
     return id;
   }
@@ -56,13 +60,21 @@ export class Participants {
   }
 }
 
-function participantOf(id: string, named: Named | undefined): RsmfParticipant {
-  const display = plainLine(called(named));
+function participantOf(id: string, named: Named | undefined, custodian: string | null): RsmfParticipant {
+  const shown = plainLine(called(named));
+  const owner = plainLine(custodian ?? '');
+  const display = owner === '' || owner === shown ? shown : `${shown} (${owner})`;
   const account = named?.number ?? named?.id ?? null;
   const custom = customOf({
-    'identity.basis': named?.name == null ? 'unresolved' : 'name given by the messenger',
+    'identity.basis': basisOf(named, custodian),
+    'identity.custodian': custodian,
     'identity.id': named?.id,
     'identity.number': named?.number,
   });
   return { id, display: display === '' ? id : display, ...(account === null ? {} : { account_id: account }), custom };
+}
+
+function basisOf(named: Named | undefined, custodian: string | null): string {
+  if (custodian !== null) return 'the agency’s directory';
+  return named?.name == null ? 'unresolved' : 'name given by the messenger';
 }

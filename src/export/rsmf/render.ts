@@ -48,7 +48,10 @@ interface Made {
 
 async function eventsIn(rendering: Rendering, slice: Slice): Promise<Made> {
   const { conversation, from, end } = slice;
-  const people = new Participants(conversation.facts.app);
+  const { snapshot } = rendering;
+  // The first line's time stands for all of the file, which is a day; each event names its own custodians.
+  const sinceMs = conversation.lines[from]?.atMs ?? 0;
+  const people = new Participants(conversation.facts.app, (named) => snapshot.custodianOf(named, sinceMs));
   const replies = new Replies();
   const tally = new Tally();
   const events: RsmfEvent[] = [];
@@ -56,10 +59,10 @@ async function eventsIn(rendering: Rendering, slice: Slice): Promise<Made> {
   const text: string[] = [];
   let first: Item | null = null;
   let lastMs = 0;
-  for await (const item of itemsOf(rendering.snapshot, conversation, from, end)) {
+  for await (const item of itemsOf(snapshot, conversation, from, end)) {
     first ??= item;
     lastMs = item.shown.atMs;
-    const made = eventsOf(item, tell(item, rendering), people, replies.parentOf(item));
+    const made = eventsOf(item, tell(item, rendering), people, { parent: replies.parentOf(item), snapshot });
     replies.add(item);
     events.push(...made.events);
     zipped.push(...made.zipped);
@@ -120,6 +123,12 @@ function collectionOf({ provenance }: Rendering, { conversation }: Slice): strin
   return `${provenance.origin} ${conversation.key}`;
 }
 
+/** By the agency's directory; else as the messenger has it. */
+function custodianName({ snapshot }: Rendering, { custodian, firstMs }: Made): string {
+  if (custodian === undefined) return 'unknown';
+  return snapshot.custodianOf(custodian, firstMs) ?? custodian.name ?? custodian.number ?? custodian.id ?? 'unknown';
+}
+
 function envelopeOf(
   rendering: Rendering,
   slice: Slice,
@@ -151,7 +160,7 @@ function envelopeOf(
       'X-RSMF-EventCount': String(events.length),
       'X-RSMF-AttachmentCount': String(attachments),
       'X-RSMF-Application': conversation.facts.app,
-      'X-RSMF-Custodian': plainLine(custodian?.name ?? custodian?.number ?? custodian?.id ?? 'unknown'),
+      'X-RSMF-Custodian': plainLine(custodianName(rendering, made)),
       'X-RSMF-Participants': to.map(({ name }) => name.replaceAll(';', ',')).join('; '),
       'X-RSMF-EventCollectionID': collectionOf(rendering, slice),
       'X-RSMF-Slice': `${day} ${zone.zone} 24h`,
