@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { FailureCode } from '../base/failure.ts';
 import { parseEntry } from '../record/entry.ts';
-import type { EscrowEntry, HoldEntry } from '../record/entry-types.ts';
+import type { EscrowEntry, HoldEntry, ScrubEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
-import { approvalText, isApproved, parseHoldDocument } from '../record/hold.ts';
+import { approvalText, approverOf, isApproved, parseHoldDocument } from '../record/hold.ts';
 import { signersOf } from '../record/manifest.ts';
 import { fromSeconds } from '../record/period.ts';
 import type { LogState } from './log-state.ts';
@@ -14,7 +14,11 @@ const MOST_AGE_MS = 7 * 86_400_000;
 const MOST_AHEAD_MS = 15 * 60_000;
 
 export type ApprovalJudgement =
-  | { readonly outcome: 'take'; readonly entry: HoldEntry | EscrowEntry; readonly documents: readonly string[] }
+  | {
+      readonly outcome: 'take';
+      readonly entry: HoldEntry | EscrowEntry | ScrubEntry;
+      readonly documents: readonly string[];
+    }
   /** It stands in the log already: nothing to do. */
   | { readonly outcome: 'known' }
   | { readonly outcome: 'refuse'; readonly code: FailureCode };
@@ -38,7 +42,7 @@ export function judgeApproved(
   let entry;
   try {
     entry = parseEntry(line);
-    if (entry.t !== 'hold' && entry.t !== 'escrow') return refused('archive/bad-approval');
+    if (entry.t !== 'hold' && entry.t !== 'escrow' && entry.t !== 'scrub') return refused('archive/bad-approval');
     if (entry.t === 'hold') parseHoldDocument(document);
   } catch (error) {
     if (error instanceof FormatError) return refused('archive/bad-approval');
@@ -51,7 +55,7 @@ export function judgeApproved(
       : document === '';
   if (entry.log !== origin) return refused('archive/other-log');
   if (!isWhole || manifest === null) return refused('archive/bad-approval');
-  if (!isApproved(entry, signersOf(manifest, 'officer'))) return refused('archive/unknown-officer');
+  if (!isApproved(entry, signersOf(manifest, approverOf(entry)))) return refused('archive/unknown-officer');
   if (state.hasApproved(sha256Hex(approvalText(entry)))) return { outcome: 'known' };
   const [atMs, nowMs] = [fromSeconds(entry.at), clock()];
   const isFresh = atMs >= Math.max(nowMs - MOST_AGE_MS, state.remembersSinceMs) && atMs <= nowMs + MOST_AHEAD_MS;

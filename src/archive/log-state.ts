@@ -177,7 +177,7 @@ export class LogState {
     else if (entry.t === 'key') this.#applyKey({ entry, line: encodeEntry(entry) }, documents);
     else if (entry.t === 'retention') this.#schedules.set(entry.class, { entry, line: encodeEntry(entry) });
     else if (entry.t === 'store') this.#store = { entry, line: encodeEntry(entry) };
-    else if (entry.t === 'hold' || entry.t === 'disposition' || entry.t === 'escrow')
+    else if (entry.t === 'hold' || entry.t === 'disposition' || entry.t === 'escrow' || entry.t === 'scrub')
       this.#approved.add(sha256Hex(approvalText(entry)));
     if (!isStreamRecord(entry)) this.#remember(entry.at);
   }

@@ -8,7 +8,16 @@ import { keyIdOf } from '../record/key.ts';
 import { openOutput } from './output.ts';
 import { publicFileText } from './possession.ts';
 
-const SIGNING_ROLES = ['root', 'log', 'archiver', 'connector', 'officer', 'reader-signing', 'witness'] as const;
+const SIGNING_ROLES = [
+  'root',
+  'log',
+  'archiver',
+  'auditor',
+  'connector',
+  'officer',
+  'reader-signing',
+  'witness',
+] as const;
 const RECIPIENT_ROLES = ['reader', 'escrow'] as const;
 const SYMMETRIC_ROLES = ['host', 'deployment'] as const;
 export const KEY_ROLES = [...SIGNING_ROLES, ...RECIPIENT_ROLES, ...SYMMETRIC_ROLES] as const;

@@ -119,6 +119,7 @@ export const GRAMMAR: Readonly<Record<EntryType, Fields>> = {
     split: hex128,
     state: word(ESCROW_STATES),
   },
+  scrub: { ...inLog, by: approvals, bytes: integer, findings: integer, from: seconds, objects: integer, size: integer },
 };
 
 /**

@@ -230,6 +230,19 @@ export interface EscrowEntry extends LogEntry {
   readonly state: (typeof ESCROW_STATES)[number];
 }
 
+/** All that is stored was read again by somebody who could not write it, between `from` and `at`. */
+export interface ScrubEntry extends LogEntry {
+  readonly t: 'scrub';
+  readonly by: readonly Approval[];
+  readonly from: Seconds;
+  /** Leaves of the log then. */
+  readonly size: number;
+  /** Packs and objects read, and their bytes. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly findings: number;
+}
+
 export type SealedEntry = ContentEntry | MediaEntry | AccessEntry;
 export type StreamRecord = SealedEntry | OpenEntry | CloseEntry | BeatEntry | GapEntry | HoleEntry;
 export type LogRecord =
@@ -241,6 +254,7 @@ export type LogRecord =
   | RetentionEntry
   | HoldEntry
   | DispositionEntry
-  | EscrowEntry;
+  | EscrowEntry
+  | ScrubEntry;
 export type Entry = StreamRecord | LogRecord;
 export type EntryType = Entry['t'];

@@ -134,6 +134,7 @@ function assertRules(entry: Entry): void {
     case 'escrow':
       return assertEscrow(entry);
     case 'disposition':
+    case 'scrub':
       return rule(entry, isSorted(entry.by.map(({ key }) => key)), 'approvals in ascending order of key, each once');
     case 'pack':
     case 'repack':

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeyObject } from 'node:crypto';
 import { canonicalize, parseCanonical, type Json } from './canonical.ts';
-import type { DispositionEntry, EscrowEntry, Hex256, HoldEntry } from './entry-types.ts';
+import type { DispositionEntry, EscrowEntry, Hex256, HoldEntry, ScrubEntry } from './entry-types.ts';
 import { FormatError } from './format-error.ts';
 import { signBytes, signingKeyOf, verifyBytes, type KeyId, type SigningKey } from './key.ts';
 
@@ -43,7 +43,11 @@ function areHashes(value: Json | undefined): value is Hex256[] {
   );
 }
 
-export type ApprovedEntry = HoldEntry | DispositionEntry | EscrowEntry;
+export type ApprovedEntry = HoldEntry | DispositionEntry | EscrowEntry | ScrubEntry;
+
+/** Who approves an entry: officers what they order, auditors what they saw. */
+export const approverOf = ({ t }: Pick<ApprovedEntry, 't'>): 'auditor' | 'officer' =>
+  t === 'scrub' ? 'auditor' : 'officer';
 
 /** What officers sign: the entry without their approvals. */
 export function approvalText(entry: Omit<ApprovedEntry, 'by'> & { readonly by?: unknown }): string {
@@ -59,7 +63,7 @@ export function approveEntry<Entry extends ApprovedEntry>(entry: Entry, officer:
   return { ...entry, by: by.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
-/** True if every approval of the entry is by one of these officers, and verifies. */
+/** True if every approval of the entry is by one of these keys, and verifies. */
 export function isApproved(entry: ApprovedEntry, officers: ReadonlyMap<KeyId, SigningKey>): boolean {
   const text = approvalText(entry);
   return entry.by.every(({ key, sig }) => {

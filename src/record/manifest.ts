@@ -17,7 +17,7 @@ import {
 import { isOrigin } from './origin.ts';
 
 /** Who may do what, by signing key. */
-export const SIGNER_ROLES = ['archiver', 'connector', 'officer', 'reader', 'witness'] as const;
+export const SIGNER_ROLES = ['archiver', 'auditor', 'connector', 'officer', 'reader', 'witness'] as const;
 export type SignerRole = (typeof SIGNER_ROLES)[number];
 export const RECIPIENT_ROLES = ['escrow', 'reader'] as const;
 export type RecipientRole = (typeof RECIPIENT_ROLES)[number];

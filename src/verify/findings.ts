@@ -203,7 +203,7 @@ export const CATALOGUE = {
 
   'verify/retention-shortened': ['finding', 'a schedule is shorter than the one before it'],
   'verify/retention-weakened': ['finding', 'a schedule has a weaker lock mode than the one before it'],
-  'verify/approval-signer': ['finding', 'an approval is by a key that is no officer of the manifest in force'],
+  'verify/approval-signer': ['finding', 'an approval is by a key that may not give it, by the manifest in force'],
   'verify/approval-signature': ['finding', 'an approval’s signature does not verify'],
   'verify/approval-replayed': ['finding', 'an approved entry stands in the log twice'],
   'verify/approval-document': ['finding', 'the document of a hold or disposition is not in its segment'],
@@ -259,11 +259,19 @@ export function severityOf(code: FindingCode): Severity {
 /** Collects in bounded memory. Every finding counts, whether its place is kept or not. */
 export class Findings {
   readonly #byCode = new Map<FindingCode, { count: number; kept: Finding[] }>();
+  readonly #onFinding: (finding: Finding) => void;
+
+  /** `onFinding` hears of each one at once. */
+  constructor(onFinding: (finding: Finding) => void = () => undefined) {
+    this.#onFinding = onFinding;
+  }
 
   add(code: FindingCode, where: Where, expected: string, got: string): void {
     const found = this.#of(code);
     found.count += 1;
-    if (found.kept.length < MOST_KEPT) found.kept.push({ code, severity: severityOf(code), where, expected, got });
+    const finding: Finding = { code, severity: severityOf(code), where, expected, got };
+    if (found.kept.length < MOST_KEPT) found.kept.push(finding);
+    this.#onFinding(finding);
   }
 
   /** Takes over what another collector found, in another thread perhaps. */
@@ -272,6 +280,7 @@ export class Findings {
       const found = this.#of(code);
       found.count += count;
       found.kept.push(...first.slice(0, MOST_KEPT - found.kept.length));
+      for (const finding of first) this.#onFinding(finding);
     }
   }
 

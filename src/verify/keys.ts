@@ -24,6 +24,7 @@ export class KeyBook {
   #archivers: ReadonlyMap<KeyId, SigningKey> = new Map();
   readonly #allArchivers = new Map<KeyId, SigningKey>();
   #officers: ReadonlyMap<KeyId, SigningKey> = new Map();
+  #auditors: ReadonlyMap<KeyId, SigningKey> = new Map();
 
   /** `onBatchKeys` hears of every key that may sign batches from then on. */
   constructor(
@@ -85,6 +86,10 @@ export class KeyBook {
 
   officer(id: KeyId): SigningKey | undefined {
     return this.#officers.get(id);
+  }
+
+  auditor(id: KeyId): SigningKey | undefined {
+    return this.#auditors.get(id);
   }
 
   /** See {@link sealedUntilMs}, as of the manifests so far. */
@@ -151,6 +156,7 @@ export class KeyBook {
     this.#archivers = signersOf(manifest, 'archiver');
     for (const [id, key] of this.#archivers) this.#allArchivers.set(id, key);
     this.#officers = signersOf(manifest, 'officer');
+    this.#auditors = signersOf(manifest, 'auditor');
     const readers = signersOf(manifest, 'reader');
     const connectors = signersOf(manifest, 'connector');
     const signers = new Map([...connectors, ...readers]);

@@ -16,6 +16,7 @@ import { KeyBook } from './keys.ts';
 import { LinkBook } from './links.ts';
 import { EscrowBook } from './escrow.ts';
 import { OfficerBook } from './officers.ts';
+import { ScrubBook } from './scrubs.ts';
 import type { PayloadCheck } from './payloads.ts';
 import type { TaskPool } from './pool.ts';
 import type { ArchiveReader } from './reader.ts';
@@ -54,6 +55,7 @@ export class LogCheck {
   readonly officers: OfficerBook;
   readonly links: LinkBook;
   readonly escrow: EscrowBook;
+  readonly scrubs = new ScrubBook();
   readonly #epochs: EpochBook;
   readonly #window: IdWindow;
   readonly #times = new Map<number, string>();
@@ -255,6 +257,8 @@ export class LogCheck {
         return this.officers.apply(entry, leaf, documents);
       case 'escrow':
         return this.escrow.apply(entry, leaf, this.officers.isApproved(entry, leaf), this.streams.hasUnread);
+      case 'scrub':
+        return this.scrubs.apply(entry, leaf, this.officers.isApproved(entry, leaf));
       case 'repack': {
         const lock = this.rules.judgePack(entry, leaf, at);
         locks.push(lock);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize, type Json } from '../record/canonical.ts';
-import type { DispositionEntry, EscrowEntry, HoldEntry } from '../record/entry-types.ts';
+import type { Approval, DispositionEntry, HoldEntry } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
+import { approverOf, type ApprovedEntry } from '../record/hold.ts';
 import { verifyBytes } from '../record/key.ts';
 import type { Findings } from './findings.ts';
 import type { KeyBook } from './keys.ts';
@@ -38,25 +39,25 @@ export class OfficerBook {
     for (const [hash] of document.matchAll(HASHES)) this.#disposed.add(hash);
   }
 
-  /** True if all its signatures are officers' and hold, and it is none from before. */
-  isApproved(entry: HoldEntry | DispositionEntry | EscrowEntry, leaf: number): boolean {
+  /** True if all its signatures are by keys that may approve it and hold, and it is none from before. */
+  isApproved(entry: ApprovedEntry, leaf: number): boolean {
     const { by, ...signed } = entry;
     const text = canonicalize(signed as unknown as Json);
     const hash = sha256Hex(text);
     const isFirst = !this.#signed.has(hash);
     this.#signed.add(hash);
     if (!isFirst) this.#findings.add('verify/approval-replayed', { leaf }, 'an entry of its own', 'one from before');
-    const wrong = by.filter(({ key, sig }) => !this.#isSignedBy(key, text, sig, leaf));
+    const wrong = by.filter((approval) => !this.#isSigned(approval, text, approverOf(entry), leaf));
     return isFirst && wrong.length === 0;
   }
 
-  #isSignedBy(key: string, text: string, sig: string, leaf: number): boolean {
-    const officer = this.#keys.officer(key);
-    if (officer === undefined) {
-      this.#findings.add('verify/approval-signer', { leaf }, 'an officer of the manifest in force', `key ${key}`);
+  #isSigned({ key, sig }: Approval, text: string, role: 'auditor' | 'officer', leaf: number): boolean {
+    const approver = role === 'auditor' ? this.#keys.auditor(key) : this.#keys.officer(key);
+    if (approver === undefined) {
+      this.#findings.add('verify/approval-signer', { leaf }, `an ${role} of the manifest in force`, `key ${key}`);
       return false;
     }
-    const isSigned = verifyBytes(officer, text, Buffer.from(sig, 'base64'));
+    const isSigned = verifyBytes(approver, text, Buffer.from(sig, 'base64'));
     if (!isSigned)
       this.#findings.add('verify/approval-signature', { leaf }, `a signature by ${key}`, 'one that does not verify');
     return isSigned;

@@ -30,6 +30,20 @@ interface Parts {
   readonly progress: Progress;
   /** False: existence and size by the listing, no bytes. */
   readonly withBytes: boolean;
+  /** Takes over what is to be read: neither its lock nor its bytes are looked at here then. */
+  readonly onNamed?: ((named: NamedObject) => void) | undefined;
+}
+
+/** A pack or object that the log names and the listing has, in the right size: where it is, and what it must be. */
+export interface NamedObject {
+  readonly kind: 'pack' | 'object';
+  readonly key: string;
+  readonly version: string;
+  readonly hash: string;
+  readonly size: number;
+  readonly leaf: number;
+  /** Null where no lock is promised, or none is seen from here. */
+  readonly lock: NeededLock | null;
 }
 
 interface Named {
@@ -98,13 +112,17 @@ export class PayloadCheck {
       this.#missing.add(kind, hash, where.leaf);
       return;
     }
-    await this.lock(key, stored, lock, where.leaf);
+    const { onNamed } = this.#p;
+    if (onNamed === undefined) await this.lock(key, stored, lock, where.leaf);
     if (stored.size !== size) {
       this.#p.findings.add(SIZE[kind], where, `${size} bytes`, `${stored.size}`);
       return;
     }
     this.bytes += size;
-    if (this.#p.withBytes) await this.#p.jobs.start(Math.min(size, WHOLE_BYTES), readBytes);
+    const needed = this.seesLocks ? lock : null;
+    if (onNamed !== undefined)
+      onNamed({ kind, key, version: stored.version, hash, size, leaf: where.leaf, lock: needed });
+    else if (this.#p.withBytes) await this.#p.jobs.start(Math.min(size, WHOLE_BYTES), readBytes);
   }
 
   #find({ kind, hash }: Named): StoredObject | null {

@@ -55,6 +55,7 @@ function sections(report: Report, occasion: Occasion): string {
     section('Gaps that the records themselves state', gaps(coverage)),
     section('Notes', codes(notes, 'None.')),
     section('Keys', manifests.length === 0 ? '<p>No manifest was read.</p>' : manifests.map(manifestOf).join('\n')),
+    section('Scrub', scrubsOf(report.scrubs)),
     section('Escrow', ceremoniesOf(ceremonies)),
     section('What this cannot show', LIMITS),
   ].join('\n');
@@ -182,6 +183,20 @@ function manifestOf({ n, since, evaluation, recipients, signers }: ManifestRepor
   ];
   return `<h3>Manifest ${n}, since ${escaped(since)}${evaluation ? ', evaluation' : ''}</h3>
 ${tableOf(['Role', 'Name', 'Key id'], rows)}`;
+}
+
+/** Every round is in the JSON of the report. */
+const MOST_SCRUBS = 24;
+
+function scrubsOf(scrubs: Report['scrubs']): string {
+  if (scrubs.length === 0) return '<p>The log tells of no full reading of what is stored besides this one.</p>';
+  const rows = scrubs
+    .slice(-MOST_SCRUBS)
+    .toReversed()
+    .map(({ from, at, size, objects, bytes, findings }) =>
+      row([at, from, `${size}`, `${objects}`, `${bytes}`, findings === 0 ? 'none' : `${findings}`]),
+    );
+  return tableOf(['Ended', 'Began', 'Leaves', 'Objects', 'Bytes', 'Findings'], rows);
 }
 
 function ceremoniesOf(ceremonies: Report['ceremonies']): string {

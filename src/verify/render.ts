@@ -52,6 +52,8 @@ function facts(report: Report): string[] {
       `tiles      ${report.tiles.compared} tiles of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
     );
   }
+  const last = report.scrubs.at(-1);
+  if (last !== undefined) lines.push(`scrubbed   ${shownScrub(last)}`);
   const { ceremonies } = report;
   if (ceremonies.length > 0) lines.push(`escrow     ${shownCeremonies(ceremonies)}`);
   if (report.evaluation) {
@@ -89,6 +91,10 @@ function shownWitnesses({ witnesses: { size, at, by, of, quorum } }: Report): st
   };
   if (size > 0) return `${size} leaves cosigned by ${by.length} of ${of} (${by.join(', ')}), ${at}${words[quorum]}`;
   return quorum === 'missing' ? 'none that the policy asks for' : null;
+}
+
+function shownScrub({ from, at, size, objects, bytes, findings }: Report['scrubs'][number]): string {
+  return `${from} to ${at}: ${objects} objects (${bytes} bytes) of ${size} leaves read again, ${findings} findings`;
 }
 
 function shownCeremonies(ceremonies: Report['ceremonies']): string {

@@ -7,6 +7,7 @@ import type { AccountCoverage } from './coverage.ts';
 import type { CeremonyReport } from './escrow.ts';
 import type { FoundCode } from './findings.ts';
 import type { BeforeReport } from './line.ts';
+import type { ScrubReport } from './scrubs.ts';
 import type { TimeReport } from './time-stamps.ts';
 import type { WitnessReport } from './witnesses.ts';
 
@@ -55,6 +56,8 @@ export interface Report {
   readonly manifests: readonly ManifestReport[];
   /** What was done with the shares of decryption keys. */
   readonly ceremonies: readonly CeremonyReport[];
+  /** When auditors read again all that is stored, and what they found; the newest last. */
+  readonly scrubs: readonly ScrubReport[];
   readonly findings: readonly FoundCode[];
   readonly unchecked: readonly FoundCode[];
   readonly notes: readonly FoundCode[];

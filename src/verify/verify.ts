@@ -14,12 +14,12 @@ import {
   readPublished,
   type Published,
 } from './checkpoints.ts';
-import { Findings } from './findings.ts';
+import { Findings, type Finding } from './findings.ts';
 import { Jobs } from './jobs.ts';
 import { judgeLine, ofLog, reportBefore, trustBefore, type BeforeReport, type LaterLog } from './line.ts';
 import { PREDECESSOR_LEAF } from './links.ts';
 import { LogCheck } from './log-check.ts';
-import { PayloadCheck } from './payloads.ts';
+import { PayloadCheck, type NamedObject } from './payloads.ts';
 import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts';
 import { Progress, type ProgressReport } from './progress.ts';
 import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
@@ -48,6 +48,10 @@ export interface VerifyOptions extends AttestationOptions {
   /** Threads; 0 does everything in this one. Default: one per core, none for a small archive. */
   readonly workers?: number;
   readonly onProgress?: (report: ProgressReport) => void;
+  /** Hears of each finding, note and doubt at once, before the report. */
+  readonly onFinding?: (finding: Finding) => void;
+  /** Packs and objects are neither read nor their locks looked at: the caller takes that over, at a pace of its own. */
+  readonly onNamed?: (named: NamedObject) => void;
   readonly clockMs?: () => number;
   /** Ids of newest records to remember; what is older takes a second reading. */
   readonly windowIds?: number;
@@ -123,7 +127,7 @@ class Run {
   /** The log that follows, where one does and was read. */
   readonly later: LaterLog | null;
   readonly #progress: Progress;
-  readonly findings = new Findings();
+  readonly findings: Findings;
   /** A checkpoint that the caller kept of a log before this one. */
   readonly #seenBefore: string | undefined;
   #before: BeforeReport | null = null;
@@ -140,6 +144,7 @@ class Run {
     this.options = isBefore ? others : options;
     this.#seenBefore = isBefore ? seen : undefined;
     this.later = later;
+    this.findings = new Findings(options.onFinding);
     this.#progress = new Progress(
       options.onProgress ?? (() => undefined),
       options.clockMs ?? (() => performance.now()),
@@ -249,7 +254,8 @@ class Run {
     const pool = this.#startPool(totalBytes);
     const jobs = new Jobs(findings, MOST_JOBS, MOST_JOB_BYTES);
     const { origin } = trust;
-    const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, withBytes });
+    const parted = { withBytes, onNamed: this.options.onNamed };
+    const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, ...parted });
     const ends = this.later === null ? [] : [this.later.predecessor.end];
     const tree = new LogTree([...checkpoints, ...ends].flatMap((checkpoint) => checkpoint?.size ?? []));
     const tiles = new TileCheck({ reader, trust, findings, pool, jobs, withBytes }, storedTiles);
@@ -334,6 +340,7 @@ class Run {
       coverage,
       manifests: check?.keys.manifests.map(reportManifest) ?? [],
       ceremonies: check?.escrow.ceremonies ?? [],
+      scrubs: check?.scrubs.rounds ?? [],
       findings: this.findings.list('finding'),
       unchecked,
       notes: this.findings.list('note'),

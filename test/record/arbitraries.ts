@@ -190,6 +190,16 @@ export const ENTRIES: { readonly [T in EntryType]: Of<T> } = {
       state: fc.constantFrom(...words.ESCROW_STATES),
     })
     .filter(({ state, by, ceremony, split }) => (state !== 'announced' || by.length > 1) && ceremony !== split),
+  scrub: fc.record({
+    ...kind('scrub'),
+    log: origin,
+    by: approvals,
+    bytes: count,
+    findings: count,
+    from: seconds,
+    objects: count,
+    size: count,
+  }),
 };
 
 export const ENTRY_TYPES = Object.keys(ENTRIES) as EntryType[];

@@ -16,6 +16,7 @@ import { PACKS } from './packs.ts';
 import { APPROVALS, ROLES } from './roles.ts';
 import { relogged, type ArchiveRow } from './row.ts';
 import { SEGMENTS } from './segments.ts';
+import { SCRUBS } from './scrubs.ts';
 import { STREAMS } from './streams.ts';
 import { LOCKS, VERSIONS } from './versions.ts';
 
@@ -82,3 +83,4 @@ export const CORPUS: readonly Group[] = [
     items: NOTED.map(([kind, change, notes]) => ({ kind, change, codes: [], notes })),
   },
 ];
+  { title: 'Scrubs', by: 'all but the root’s', bucket: false, items: items(relogged(SCRUBS)) },

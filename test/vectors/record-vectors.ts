@@ -83,6 +83,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   hold: { ...inLog, t: 'hold', by: [approval('officer')], hold: hexOf('hold', 32), matter: 'No. 1', objects: ref('list', 99), state: 'placed' },
   disposition: { ...inLog, t: 'disposition', authority: 'SF-115', by: [approval('a'), approval('b')].toSorted((a, b) => (a.key < b.key ? -1 : 1)), objects: ref('list', 99) },
   escrow: { ...inLog, t: 'escrow', act: 'combine', authority: 'key plan 2026', by: [approval('a'), approval('b')].toSorted((a, b) => (a.key < b.key ? -1 : 1)), ceremony: hexOf('ceremony', 32), key: hexOf('recipient', 32), need: 2, of: 3, split: hexOf('split', 32), state: 'announced' },
+  scrub: { ...inLog, t: 'scrub', by: [approval('auditor')], bytes: 4096, findings: 0, from: AT, objects: 2, size: 40 },
 };
 
 const good = Object.fromEntries(Object.entries(ENTRIES).map(([name, entry]) => [name, encodeEntry(entry)]));

@@ -171,8 +171,9 @@ class Manifest:
         for signer in body["signers"]:
             _members(signer, ("name", "pub", "role"))
             raw = unbase64(signer["pub"], 32)
-            _demand(signer["role"] in ("archiver", "connector", "officer", "reader", "witness"), "a role")
-            _demand(isinstance(signer["name"], str) and ed25519.is_public_key(raw), "a name and a key")
+            _demand(signer["role"] in ("archiver", "auditor", "connector", "officer", "reader", "witness"), "a role")
+            named = isinstance(signer["name"], str) and re.fullmatch("[a-z0-9][a-z0-9.-]{0,63}", signer["name"])
+            _demand(named and ed25519.is_public_key(raw), "a name and a key")
             ids.append(key_id(raw))
             self.signers[ids[-1]], self.keys[ids[-1]] = signer["role"], raw
         _demand(len(set(ids)) == len(ids), "each key once")

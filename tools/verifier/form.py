@@ -212,6 +212,7 @@ OWN = {
         **_OWN, "act": _word("combine", "drill", "split"), "authority": _TEXT, "by": _BY, "ceremony": _HEX128, "key": _HEX128, "need": _INT,
         "of": _INT, "split": _HEX128, "state": _word("announced", "done", "failed"),
     },
+    "scrub": {**_OWN, "by": _BY, "bytes": _INT, "findings": _INT, "from": _AT, "objects": _INT, "size": _INT},
 }  # fmt: skip
 PATTERNS = {name: "^" + _object({**fields, "t": f'"{name}"', "v": "1"}) + "$" for name, fields in {**RECORDS, **OWN}.items()}
 _COMPILED = {name: re.compile(pattern[1:-1]) for name, pattern in PATTERNS.items()}

@@ -336,6 +336,8 @@ class Log:
             elif kind == "escrow":
                 self.escrow.apply(entry, leaf, self.officers.approve(entry, leaf), self.whole)
             elif kind == "store":
+            elif kind == "scrub":
+                self.officers.approve(entry, leaf)
                 self.rules.apply_store(entry, line, leaf)
                 self._look_for_locks()
             elif kind == "retention":

@@ -140,8 +140,9 @@ class Officers:
         if not approved:
             self.findings.add("verify/approval-replayed", "an approved entry once", leaf=leaf)
         self.seen.add(signed)
+        role = "auditor" if entry["t"] == "scrub" else "officer"
         for approval in entry["by"]:
-            approved = self._is_approved(approval, signed, leaf) and approved
+            approved = self._is_approved(approval, role, signed, leaf) and approved
         return approved
 
     def apply(self, entry, leaf, documents):
@@ -152,10 +153,10 @@ class Officers:
         if document is not None and approved and entry["t"] == "disposition":
             self.disposed.update(_HASH.findall(document.decode("utf-8")))
 
-    def _is_approved(self, approval, signed, leaf):
+    def _is_approved(self, approval, role, signed, leaf):
         manifest = self.keys.current
-        if manifest is None or manifest.signers.get(approval["key"]) != "officer":
-            self.findings.add("verify/approval-signer", "an officer of the manifest in force", approval["key"], leaf=leaf)
+        if manifest is None or manifest.signers.get(approval["key"]) != role:
+            self.findings.add("verify/approval-signer", f"an {role} of the manifest in force", approval["key"], leaf=leaf)
             return False
         holds = ed25519.verify(manifest.keys[approval["key"]], signed, unbase64(approval["sig"]))
         if not holds:
