@@ -2,6 +2,7 @@
 import { FormatError } from './format-error.ts';
 import { HASH_BYTES, nodeHash, type Hash } from './hash.ts';
 import { isPowerOfTwo, RangeBuilder, rangeLevels, rootOf, splitPoint, type CompactRange } from './merkle.ts';
+import { consistencySpans, inclusionSpans } from './proof-spans.ts';
 
 /**
  * The right-hand part of a log's tree, from `base` on, with what is left of it as a compact range. It gives roots,
@@ -71,45 +72,14 @@ export class TreeWindow {
   inclusionProof(index: number, size: number = this.#end): Hash[] {
     this.#assertInside('a leaf index', index, size - 1);
     this.#assertInside('a tree size', size, this.#end);
-    const proof: Hash[] = [];
-    let begin = 0;
-    let end = size;
-    while (end - begin > 1) {
-      const middle = begin + splitPoint(end - begin);
-      if (index < middle) {
-        proof.push(this.#subtree(middle, end));
-        end = middle;
-      } else {
-        proof.push(this.#subtree(begin, middle));
-        begin = middle;
-      }
-    }
-    return proof.toReversed();
+    return inclusionSpans(index, size).map((span) => this.#subtree(...span));
   }
 
   /** RFC 6962 section 2.1.2, between two sizes in the window (`size1` > 0). */
   consistencyProof(size1: number, size2: number = this.#end): Hash[] {
     this.#assertInside('a tree size', size2, this.#end);
     this.#assertInside('a tree size', size1, size2);
-    if (size1 === 0) throw new FormatError('format/proof', 'a first size above 0', '0');
-    const proof: Hash[] = [];
-    let begin = 0;
-    let end = size2;
-    // True while the smaller tree's root is still the left edge, which the verifier has.
-    let whole = true;
-    while (size1 !== end) {
-      const middle = begin + splitPoint(end - begin);
-      if (size1 <= middle) {
-        proof.push(this.#subtree(middle, end));
-        end = middle;
-      } else {
-        proof.push(this.#subtree(begin, middle));
-        begin = middle;
-        whole = false;
-      }
-    }
-    if (!whole) proof.push(this.#subtree(begin, end));
-    return proof.toReversed();
+    return consistencySpans(size1, size2).map((span) => this.#subtree(...span));
   }
 
   /** Hash of the (possibly ragged) subtree over `[begin, end)` as RFC 6962 splits it. */
