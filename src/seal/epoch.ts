@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { generalDecrypt, type GeneralJWE, type JWEHeaderParameters } from 'jose';
+import type { GeneralJWE, JWEHeaderParameters } from 'jose';
+import { generalDecrypt } from 'jose/jwe/general/decrypt';
 import { spawn } from 'node:child_process';
 import { randomFillSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
