@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
-import type { ViewBody } from '../../../record/message.ts';
 import { bareJid, isNobody, isOwn, ownPerson, pairOf, partyOf, personOf, type Person } from './address.ts';
+import { reactionMeaning, responseMeaning, voteMeaning } from './answers.ts';
 import { nowhere, refKey, unknown, type Frame, type Meaning } from './frame.ts';
 import type { Context } from './input.ts';
 import { understandMessage } from './message.ts';
-import { integer, msOf, msOfSeconds, text } from './plain.ts';
-import { targetBy, type Target } from './said.ts';
-import { voteBody } from './sealed.ts';
+import { msOf, msOfSeconds, text } from './plain.ts';
+import { targetBy } from './said.ts';
 import { recall } from './secrets.ts';
 import { directPlace, placeOf } from './stanza.ts';
 import { subMessage, unreadPaths } from './wire.ts';
@@ -110,39 +109,16 @@ function gatheredOf(frame: Frame, info: proto.IWebMessageInfo): PlacedMeaning[] 
   if (frame.id === null) return [];
   const target = targetBy(frame, frame.sender, frame.id);
   const { ref } = target;
+  const known = (): readonly string[] => recall(frame.context, frame.room, target.author, target.id)[0]?.options ?? [];
   return [
-    ...(info.reactions ?? []).map(({ key, text: emoji, senderTimestampMs }) => {
-      const body: ViewBody = { kind: 'reaction', target: ref, emoji: emoji ?? '', removed: (emoji ?? '') === '' };
-      return gathered(frame, key, {
-        body,
-        revision: `${refKey(ref)}/${emoji ?? ''}`,
-        sentAtMs: msOf(senderTimestampMs),
-      });
-    }),
+    ...(info.reactions ?? []).map((one) => gathered(frame, one.key, reactionMeaning(ref, one))),
     ...(info.pollUpdates ?? []).map(({ pollUpdateMessageKey: key, vote, senderTimestampMs }) =>
-      gathered(frame, key, voteMeaning(frame, target, vote, msOf(senderTimestampMs))),
+      gathered(frame, key, voteMeaning(target, vote ?? {}, known(), msOf(senderTimestampMs))),
     ),
-    ...(info.eventResponses ?? []).map(({ eventResponseMessageKey: key, eventResponseMessage: one, timestampMs }) => {
-      const response = wordOf(nameOf(proto.Message.EventResponseMessage.EventResponseType, one?.response));
-      const body: ViewBody = { kind: 'event-response', target: ref, response, guests: integer(one?.extraGuestCount) };
-      return gathered(frame, key, { body, revision: `${refKey(ref)}/${response}`, sentAtMs: msOf(timestampMs) });
-    }),
+    ...(info.eventResponses ?? []).map(({ eventResponseMessageKey: key, eventResponseMessage: one, timestampMs }) =>
+      gathered(frame, key, responseMeaning(ref, one ?? {}, msOf(timestampMs))),
+    ),
   ];
-}
-
-function voteMeaning(
-  frame: Frame,
-  target: Target,
-  vote: proto.Message.IPollVoteMessage | null | undefined,
-  sentAtMs: number | null,
-): Meaning {
-  const hashes = (vote?.selectedOptions ?? []).map((hash) => Buffer.from(hash).toString('hex'));
-  const known = recall(frame.context, frame.room, target.author, target.id)[0]?.options ?? [];
-  return {
-    body: voteBody(target, hashes, known),
-    revision: `${refKey(target.ref)}/${hashes.join(' ')}/${sentAtMs ?? ''}`,
-    sentAtMs,
-  };
 }
 
 /** By whom, by the key it came under. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import type { ViewBody } from '../../../record/message.ts';
+import { reactionMeaning } from './answers.ts';
 import { contentOf, SPOKEN_MEMBERS, spokenOf } from './content.ts';
 import { refKey, unknown, type Frame, type Meaning } from './frame.ts';
 import { memoryOf } from './memory.ts';
@@ -19,11 +20,7 @@ const EVENTS: Readonly<Record<string, Reader>> = {
   ...SEALED,
   protocolMessage: understandProtocol,
   reactionMessage: ({ frame, message: { reactionMessage: one } }) =>
-    about('reactionMessage', targetOf(frame, one?.key), ({ ref }) => ({
-      body: { kind: 'reaction', target: ref, emoji: one?.text ?? '', removed: (one?.text ?? '') === '' },
-      revision: `${refKey(ref)}/${one?.text ?? ''}`,
-      sentAtMs: msOf(one?.senderTimestampMs),
-    })),
+    about('reactionMessage', targetOf(frame, one?.key), ({ ref }) => reactionMeaning(ref, one ?? {})),
   pinInChatMessage: ({ frame, info, message: { pinInChatMessage: one } }) =>
     about('pinInChatMessage', targetOf(frame, one?.key), ({ ref }) => {
       const { PIN_FOR_ALL, UNPIN_FOR_ALL } = proto.Message.PinInChatMessage.Type;

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
-import type { ViewBody } from '../../../record/message.ts';
+import { reactionMeaning, responseMeaning, voteMeaning } from './answers.ts';
 import { contentOf, spokenOf } from './content.ts';
 import { editMeaning } from './edit.ts';
-import { refKey, unknown, type Meaning } from './frame.ts';
-import { integer, msOf } from './plain.ts';
+import { unknown, type Meaning } from './frame.ts';
+import { msOf } from './plain.ts';
 import { decodeMessage, targetOf, type Said, type Target } from './said.ts';
 import { open, type Recalled, type SealedUse } from './secrets.ts';
 import { unwrap } from './unwrap.ts';
 import { nameOf, wordOf } from './words.ts';
-
-/** Polls have twelve. */
-const MOST_OPTIONS = 1000;
 
 interface SealedFields {
   readonly encPayload?: Uint8Array | null;
@@ -30,13 +27,15 @@ type Reader = (said: Said, contents: Contents) => Meaning;
 export const SEALED: Readonly<Record<string, (said: Said) => Meaning[]>> = {
   pollUpdateMessage: (said) => {
     const one = said.message.pollUpdateMessage ?? {};
-    return opened(said, one.pollCreationMessageKey, one.vote ?? {}, 'Poll Vote', (_said, contents) =>
-      voteMeaning(contents, msOf(one.senderTimestampMs)),
+    return opened(said, one.pollCreationMessageKey, one.vote ?? {}, 'Poll Vote', (_said, { target, bytes, recalled }) =>
+      voteMeaning(target, proto.Message.PollVoteMessage.decode(bytes), recalled.options, msOf(one.senderTimestampMs)),
     );
   },
   encReactionMessage: (said) => {
     const one = said.message.encReactionMessage ?? {};
-    return opened(said, one.targetMessageKey, one, 'Enc Reaction', reactionMeaning);
+    return opened(said, one.targetMessageKey, one, 'Enc Reaction', (_said, { target, bytes }) =>
+      reactionMeaning(target.ref, proto.Message.ReactionMessage.decode(bytes)),
+    );
   },
   encCommentMessage: (said) => {
     const one = said.message.encCommentMessage ?? {};
@@ -44,7 +43,10 @@ export const SEALED: Readonly<Record<string, (said: Said) => Meaning[]>> = {
   },
   encEventResponseMessage: (said) => {
     const one = said.message.encEventResponseMessage ?? {};
-    return opened(said, one.eventCreationMessageKey, one, 'Event Response', responseMeaning);
+    return opened(said, one.eventCreationMessageKey, one, 'Event Response', (_said, { target, bytes }) => {
+      const response = proto.Message.EventResponseMessage.decode(bytes);
+      return responseMeaning(target.ref, response, msOf(response.timestampMs));
+    });
   },
   secretEncryptedMessage: (said) => {
     const one = said.message.secretEncryptedMessage ?? {};
@@ -87,34 +89,6 @@ function opened(
   }
 }
 
-/** Options are named by hash: positions are told where the poll is remembered, the hashes where it is not. */
-function voteMeaning({ target, bytes, recalled }: Contents, sentAtMs: number | null): Meaning {
-  const hashes = proto.Message.PollVoteMessage.decode(bytes)
-    .selectedOptions.slice(0, MOST_OPTIONS)
-    .map((hash) => Buffer.from(hash).toString('hex'));
-  const body = voteBody(target, hashes, recalled.options);
-  return { body, revision: `${refKey(target.ref)}/${hashes.join(' ')}/${sentAtMs ?? ''}`, sentAtMs };
-}
-
-export function voteBody({ ref }: Target, hashes: readonly string[], known: readonly string[]): ViewBody {
-  const positions = hashes.map((hash) => known.indexOf(hash));
-  const strangers = hashes.filter((_, n) => positions[n] === -1);
-  return {
-    kind: 'poll-vote',
-    target: ref,
-    options: positions.filter((position) => position >= 0),
-    count: null,
-    ...(strangers.length === 0 ? {} : { otherOptions: strangers }),
-  };
-}
-
-function reactionMeaning(_said: Said, { target: { ref }, bytes }: Contents): Meaning {
-  const { text, senderTimestampMs } = proto.Message.ReactionMessage.decode(bytes);
-  const emoji = text ?? '';
-  const body = { kind: 'reaction', target: ref, emoji, removed: emoji === '' } as const;
-  return { body, revision: `${refKey(ref)}/${emoji}`, sentAtMs: msOf(senderTimestampMs) };
-}
-
 function commentMeaning({ frame }: Said, { target, bytes }: Contents): Meaning {
   const decoded = decodeMessage(bytes);
   for (const unwrapped of unwrap(decoded?.message ?? {})) {
@@ -125,13 +99,6 @@ function commentMeaning({ frame }: Said, { target, bytes }: Contents): Meaning {
     return { body: { kind: 'message', content: { ...content, partOf } }, media, unread: decoded?.unread ?? [] };
   }
   return unknown('sealed comment of an unknown kind');
-}
-
-function responseMeaning(_said: Said, { target: { ref }, bytes }: Contents): Meaning {
-  const { response, extraGuestCount, timestampMs } = proto.Message.EventResponseMessage.decode(bytes);
-  const word = wordOf(nameOf(proto.Message.EventResponseMessage.EventResponseType, response));
-  const body = { kind: 'event-response', target: ref, response: word, guests: integer(extraGuestCount) } as const;
-  return { body, revision: `${refKey(ref)}/${word}`, sentAtMs: msOf(timestampMs) };
 }
 
 /** The new message stands there as it is, or in the form that edits had before they were sealed. */
