@@ -10,8 +10,11 @@ import { SegmentShelf } from './segment-shelf.ts';
 
 /** Stored things that one look asks for; the next look goes on behind them. */
 const MOST_ASKED = 50;
-/** Looks after which what was damaged is read again, although nothing tells that it changed. */
-const LOOKS_UNTIL_ANEW = 1000;
+/**
+ * Looks after which what was damaged is read again, although nothing tells that it changed. What is put right in a bucket is another
+ * version; in a directory it may be a file of the same name and size, and reading that again costs little.
+ */
+const LOOKS_UNTIL_ANEW = { withVersions: 1000, without: 10 };
 
 /** A stored thing, and the records that could be read if it were whole. */
 interface Waiting {
@@ -45,7 +48,8 @@ export class Mender {
   async look(db: IndexDb): Promise<number> {
     if (((await db.state())?.awaited ?? 0) === 0) return 0;
     this.#looks += 1;
-    if (this.#looks % LOOKS_UNTIL_ANEW === 0) this.#seen.clear();
+    const { withVersions, without } = LOOKS_UNTIL_ANEW;
+    if (this.#looks % (this.#reader.abilities.versions ? withVersions : without) === 0) this.#seen.clear();
     const all = this.#waiting(await db.awaited(), await db.repacks());
     const from = this.#next < all.length ? this.#next : 0;
     this.#next = from + MOST_ASKED;
