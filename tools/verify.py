@@ -15,6 +15,7 @@ from verifier.form import Malformed, is_origin  # noqa: E402
 from verifier.log import Log  # noqa: E402
 from verifier.stored import Store, Unreadable  # noqa: E402
 from verifier.tree import open_checkpoint  # noqa: E402
+from verifier.witnesses import Policy  # noqa: E402
 
 
 def main(arguments=None):
@@ -22,6 +23,8 @@ def main(arguments=None):
     parser.add_argument("folder", help="the archive, or a copy of it")
     parser.add_argument("--trust", required=True, help="trust.json, from where it is not in the archive's reach")
     parser.add_argument("--since", help="a checkpoint seen earlier: the log only grew since then")
+    parser.add_argument("--policy", help="C2SP policy: which witnesses must have cosigned the log")
+    parser.add_argument("--tsa-ca", help="PEM: roots of the time-stamping authorities that you trust")
     parser.add_argument("--listing", help="versions and locks of a bucket, one JSON object a line (tools/README.md)")
     parser.add_argument("--integrity-only", action="store_true", help="0 for a copy that shows neither locks nor versions")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
@@ -57,10 +60,17 @@ def verify(options, findings):
                 since = open_checkpoint(file.read(), trust.log)
         except (OSError, Malformed):
             return findings.add("verify/since-malformed", "a checkpoint that the log key signed", "none")
+    policy = None
+    if options.policy:
+        try:
+            with open(options.policy, "rb") as file:
+                policy = Policy(file.read())
+        except (OSError, Malformed) as problem:
+            return findings.add("format/policy", "a C2SP policy", str(problem))
     try:
         log = Log(Store(options.folder, options.listing), trust, findings, since)
-        log.check()
-        log.check_before()
+        log.check(policy, options.tsa_ca)
+        log.check_before(policy, options.tsa_ca)
         return log
     except (OSError, Unreadable) as problem:
         return findings.add("verify/reader-failed", "an archive that can be read", str(problem))

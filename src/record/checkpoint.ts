@@ -40,7 +40,7 @@ export function signCheckpoint(checkpoint: Checkpoint, privateKey: KeyObject): s
 }
 
 /** Opens a signed checkpoint of the log `key` belongs to. Throws `format/note`, `format/note-signature` or `format/checkpoint`. */
-export function openCheckpoint(note: string, key: NoteKey): Checkpoint {
+export function openCheckpoint(note: Uint8Array | string, key: NoteKey): Checkpoint {
   return openCheckpointOf(parseNote(note), [key]).checkpoint;
 }
 

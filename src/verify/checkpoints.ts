@@ -40,7 +40,7 @@ export async function openCurrent(
   }
   try {
     const bytes = await readWhole(reader, key, current.version, current.size);
-    return openNote(bytes.toString('utf8'), log, { code, key }, findings);
+    return openNote(bytes, log, { code, key }, findings);
   } catch (error) {
     if (!(error instanceof ReaderTrouble)) throw error;
     findings.add('verify/reader-failed', { key }, 'the object as listed', error.got);
@@ -69,7 +69,7 @@ async function currentVersion(reader: ArchiveReader, key: string): Promise<Store
 }
 
 export function openNote(
-  note: string,
+  note: Uint8Array | string,
   log: NoteKey,
   fault: { readonly code: FindingCode; readonly leaf?: number; readonly key?: string },
   findings: Findings,

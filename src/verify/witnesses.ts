@@ -18,7 +18,6 @@ import type { LogTree } from './tree.ts';
 /** A checkpoint that the log signed, with what stands under it. */
 export interface CosignedNote {
   readonly evidence: Evidence;
-  readonly note: string;
   readonly checkpoint: Checkpoint;
 }
 
@@ -46,10 +45,9 @@ export async function readCosigned(reader: ArchiveReader, trust: Trust, findings
   const all = await readEvidence(reader, prefix, 'verify/witness-malformed', findings);
   return all.flatMap((evidence) => {
     const { key, bytes, size } = evidence;
-    const note = bytes.toString('utf8');
-    const checkpoint = openNote(note, trust.log, { code: 'verify/witness-malformed', key }, findings);
+    const checkpoint = openNote(bytes, trust.log, { code: 'verify/witness-malformed', key }, findings);
     if (checkpoint === null) return [];
-    if (checkpoint.size === size) return [{ evidence, note, checkpoint }];
+    if (checkpoint.size === size) return [{ evidence, checkpoint }];
     findings.add('verify/witness-malformed', { key }, `a checkpoint of ${size} leaves`, `of ${checkpoint.size}`);
     return [];
   });
@@ -126,12 +124,12 @@ function isOfThisLog({ evidence, checkpoint }: CosignedNote, { tree, hasEnd, fin
 }
 
 function cosignersOf(
-  { evidence: { key }, note }: CosignedNote,
+  { evidence: { key, bytes } }: CosignedNote,
   known: readonly NoteKey[],
   findings: Findings,
 ): ReturnType<typeof verifyCosignatures> {
   try {
-    const cosigned = verifyCosignatures(parseNote(note), known);
+    const cosigned = verifyCosignatures(parseNote(bytes), known);
     if (cosigned.length === 0) findings.add('verify/witness-unknown', { key }, 'a witness that is known', 'others');
     return cosigned;
   } catch (error) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
 import { PARTS } from '../../src/record/commitment.ts';
 import { CORE_NAMES } from '../../src/prove/files.ts';
 import { encodeTimeStamp } from '../../src/record/time-stamp.ts';
@@ -14,21 +12,18 @@ import { checkpointVectors } from '../vectors/log-vectors.ts';
 
 // Makes the examples that cannot be made the same twice, and so are kept: a proof bundle and a time stamp. `node test/fuzz/examples.ts`
 
-const FOLDER = fileURLToPath(new URL('examples/', import.meta.url));
+const FOLDER = new URL('examples/', import.meta.url);
 
 function put(name: string, bytes: Uint8Array | string): void {
-  mkdirSync(dirname(join(FOLDER, name)), { recursive: true });
-  writeFileSync(join(FOLDER, name), bytes);
+  writeFileSync(new URL(name, FOLDER), bytes);
 }
 
 async function keepBundle(): Promise<void> {
   await using folder = await temporaryFolder();
   const path = await madeArchive(folder.path);
   await publishTiles(path);
-  rmSync(join(FOLDER, 'bundle'), { recursive: true, force: true });
-  for (const [name, bytes] of await bundleOf(path, await middleLeaf(path), PARTS)) {
-    if (CORE_NAMES.has(name)) put(`bundle/${name}`, bytes);
-  }
+  const files = [...(await bundleOf(path, await middleLeaf(path), PARTS))].filter(([name]) => CORE_NAMES.has(name));
+  put('bundle.txt', files.map(([name, bytes]) => `${name} ${bytes.toString('base64')}\n`).join(''));
 }
 
 async function keepTimeStamp(): Promise<void> {

@@ -52,7 +52,7 @@ export async function hunt(given: Order): Promise<Hunted> {
       faults: [{ why, bytes: underWay() }],
     };
   };
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     let last = -1;
     const watch = setInterval(() => {
       const now = Atomics.load(beat, 0);
@@ -68,6 +68,11 @@ export async function hunt(given: Order): Promise<Hunted> {
       resolve(hunted);
     };
     worker.once('message', settle);
-    worker.once('error', (error: Error & { readonly code?: string }) => settle(ended(error.code ?? error.message)));
+    worker.once('error', (error: Error & { readonly code?: string }) => {
+      // Before the first input it is no input's fault.
+      if (Atomics.load(beat, 0) > 0) return settle(ended(error.code ?? error.message));
+      clearInterval(watch);
+      return reject(error);
+    });
   });
 }

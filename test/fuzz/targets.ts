@@ -8,5 +8,5 @@ import { timeTargets } from './time-targets.ts';
 
 /** Every parser of evidence, and of what people ask for. */
 export async function targets(): Promise<readonly Target[]> {
-  return [...logTargets(), ...noteTargets(), ...timeTargets(), ...(await bundleTargets()), ...requestTargets()];
+  return [...logTargets(), ...noteTargets(), ...timeTargets(), ...bundleTargets(), ...requestTargets()];
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Trust } from '../../src/record/trust.ts';
+import { parsePolicy } from '../../src/record/policy.ts';
+import { certificatesOf, timeStampJudge } from '../../src/timestamp/judge.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { codesOf, notesOf, smallArchive, verify } from '../verify/subject.ts';
+import { attestedArchive, Notary, POLICY } from './beside.ts';
 import { CORPUS, type Group, type Tampering } from './corpus.ts';
-import { argumentsFor, runVerifyPy, SecondVerifier } from './second-verifier.ts';
+import { argumentsFor, runVerifyPy, SecondVerifier, type AuditorHas } from './second-verifier.ts';
 import { toBucket } from './versions.ts';
 
 /** On a busy machine each of some 160 archives is written to a disk that others use. */
@@ -23,39 +25,50 @@ interface Said {
 describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
   let inFolder: MemoryArchive;
   let inBucket: MemoryArchive;
+  let inAttested: MemoryArchive;
   let second: SecondVerifier;
+  let notary: Notary;
 
   beforeAll(async () => {
     second = new SecondVerifier();
+    notary = new Notary();
+    inAttested = await attestedArchive(notary);
     inFolder = await smallArchive();
     inBucket = inFolder.clone();
     toBucket(inBucket);
     inFolder.abilities = { versions: false, locks: false };
   });
-  afterAll(() => second[Symbol.dispose]());
+  afterAll(async () => {
+    second[Symbol.dispose]();
+    await notary[Symbol.asyncDispose]();
+  });
 
-  async function saidByFirst(archive: MemoryArchive, since?: string, trust?: Trust): Promise<Said> {
-    const report = await verify(archive, since === undefined ? {} : { since }, trust);
+  const asking = (): AuditorHas => ({ policy: POLICY, roots: notary.authority.root });
+
+  async function saidByFirst(archive: MemoryArchive, { since, policy, roots, trust }: AuditorHas = {}): Promise<Said> {
+    const options = {
+      ...(since === undefined ? {} : { since }),
+      ...(policy === undefined ? {} : { policy: parsePolicy(policy) }),
+      ...(roots === undefined ? {} : { timeStamps: timeStampJudge(certificatesOf(roots)) }),
+    };
+    const report = await verify(archive, options, trust);
     return { exitCode: report.exitCode, codes: codesOf(report).toSorted(), notes: notesOf(report).toSorted() };
   }
 
-  async function saidBySecond(archive: MemoryArchive, folder: string, since?: string, trust?: Trust): Promise<Said> {
-    const args = await argumentsFor(archive, folder, since, trust);
-    const { exitCode, findings, unchecked, notes } = await second.verify(args);
+  async function saidBySecond(archive: MemoryArchive, folder: string, has: AuditorHas = {}): Promise<Said> {
+    const { exitCode, findings, unchecked, notes } = await second.verify(await argumentsFor(archive, folder, has));
     const codes = (found: typeof findings): string[] => found.map(({ code }) => code).toSorted();
     return { exitCode, codes: codes([...findings, ...unchecked]), notes: codes(notes) };
   }
 
   /** What is wrong with what the verifiers said of an item; null if nothing. */
-  async function judge(item: Tampering, { bucket, trust }: Group, folder: string): Promise<object | null> {
-    const clean = bucket ? inBucket : inFolder;
+  async function judge(item: Tampering, { bucket, isAttested, trust }: Group, folder: string): Promise<object | null> {
+    const clean = isAttested === true ? inAttested : bucket ? inBucket : inFolder;
     const archive = clean.clone();
-    item.change(archive);
-    const since = item.since?.(clean);
-    const [first, other] = [
-      await saidByFirst(archive, since, trust),
-      await saidBySecond(archive, folder, since, trust),
-    ];
+    item.change(archive, notary);
+    const asks = isAttested === true && item.asksNobody !== true;
+    const has = { ...(asks ? asking() : {}), since: item.since?.(clean), trust };
+    const [first, other] = [await saidByFirst(archive, has), await saidBySecond(archive, folder, has)];
     const { codes, notes } = { notes: first.notes, ...item };
     const expected: Said = { exitCode: first.exitCode, codes: codes.toSorted(), notes: notes.toSorted() };
     const agreed = [first, other].every((said) => JSON.stringify(said) === JSON.stringify(expected));
@@ -75,6 +88,8 @@ describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
       expect(await saidByFirst(archive)).toEqual(nothing);
       expect(await saidBySecond(archive, join(folder.path, String(n)))).toEqual(nothing);
     }
+    expect(await saidByFirst(inAttested, asking())).toEqual(nothing);
+    expect(await saidBySecond(inAttested, join(folder.path, 'attested'), asking())).toEqual(nothing);
   });
 
   test.each(CORPUS)('$title: exactly its codes, and both verifiers agree', async (group) => {

@@ -3,6 +3,7 @@ import type { Trust } from '../../src/record/trust.ts';
 import type { FindingCode } from '../../src/verify/findings.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { BEATS } from './beats.ts';
+import type { Notary } from './beside.ts';
 import { BYTES } from './bytes.ts';
 import { BATCHES, ENTRIES } from './entries.ts';
 import { ESCROW_ROWS } from './escrow.ts';
@@ -15,19 +16,24 @@ import { NOTED } from './noted.ts';
 import { PACKS } from './packs.ts';
 import { APPROVALS, ROLES } from './roles.ts';
 import { relogged, type ArchiveRow } from './row.ts';
-import { SEGMENTS } from './segments.ts';
 import { SCRUBS } from './scrubs.ts';
+import { SEGMENTS } from './segments.ts';
+import { STAMPED, STAMPED_NOTED, type StampRow } from './stamps.ts';
 import { STREAMS } from './streams.ts';
+import { TILES, TILES_NOTED } from './tiles.ts';
 import { LOCKS, VERSIONS } from './versions.ts';
+import { COSIGNED, COSIGNED_NOTED } from './witnesses.ts';
 
 /** One change to a clean archive, and exactly what it must yield. */
 export interface Tampering {
   readonly kind: string;
-  readonly change: (archive: MemoryArchive) => void;
+  readonly change: (archive: MemoryArchive, notary: Notary) => void;
   /** Findings, and what could not be checked. */
   readonly codes: readonly FindingCode[];
   /** Where the item is about them; otherwise both verifiers must agree on them. */
   readonly notes?: readonly FindingCode[];
+  /** True: the auditor has neither a policy nor authorities that he trusts. */
+  readonly asksNobody?: boolean;
   /** A checkpoint that the auditor kept from the archive before the change. */
   readonly since?: (clean: MemoryArchive) => string;
 }
@@ -38,10 +44,17 @@ export interface Group {
   readonly by: 'nobody’s' | 'the archiver’s or the log’s' | 'all but the root’s';
   /** Written to a bucket: versions and locks are seen. */
   readonly bucket: boolean;
+  /** With tiles, cosigned checkpoints and time stamps beside the log, and an auditor who asks for them. */
+  readonly isAttested?: boolean;
   /** Where it is another log than the small archive’s that is verified. */
   readonly trust?: Trust;
   readonly items: readonly Tampering[];
 }
+
+const attested = (found: readonly StampRow[], noted: readonly StampRow[]): Tampering[] => [
+  ...found.map(([kind, change, codes]) => ({ kind, change, codes })),
+  ...noted.map(([kind, change, notes]) => ({ kind, change, codes: [], notes })),
+];
 
 const items = (rows: readonly ArchiveRow[]): Tampering[] =>
   rows.map(([kind, change, codes]) => ({ kind, change, codes }));
@@ -74,8 +87,39 @@ export const CORPUS: readonly Group[] = [
   { title: 'Stores and schedules', by: 'all but the root’s', bucket: false, items: items(relogged(RULES)) },
   { title: 'Approvals', by: 'all but the root’s', bucket: false, items: items(APPROVALS) },
   { title: 'Escrow', by: 'all but the root’s', bucket: false, items: items(relogged(ESCROW_ROWS)) },
+  { title: 'Scrubs', by: 'all but the root’s', bucket: false, items: items(relogged(SCRUBS)) },
   { title: 'Packs, objects and epochs', by: 'all but the root’s', bucket: false, items: items(PACKS) },
   { title: 'Heads', by: 'all but the root’s', bucket: false, items: items(HEADS) },
+  {
+    title: 'Published tiles',
+    by: 'nobody’s',
+    bucket: false,
+    isAttested: true,
+    items: attested(TILES, TILES_NOTED),
+  },
+  {
+    title: 'Cosigned checkpoints',
+    by: 'the archiver’s or the log’s',
+    bucket: false,
+    isAttested: true,
+    items: [
+      ...attested(COSIGNED, COSIGNED_NOTED),
+      {
+        kind: 'nothing, and the auditor asks nobody',
+        change: () => undefined,
+        asksNobody: true,
+        codes: [],
+        notes: ['verify/witness-unknown', 'verify/time-unjudged'],
+      },
+    ],
+  },
+  {
+    title: 'Time stamps',
+    by: 'the archiver’s or the log’s',
+    bucket: false,
+    isAttested: true,
+    items: attested(STAMPED, STAMPED_NOTED),
+  },
   {
     title: 'Notes, which are no findings',
     by: 'all but the root’s',
@@ -83,4 +127,3 @@ export const CORPUS: readonly Group[] = [
     items: NOTED.map(([kind, change, notes]) => ({ kind, change, codes: [], notes })),
   },
 ];
-  { title: 'Scrubs', by: 'all but the root’s', bucket: false, items: items(relogged(SCRUBS)) },

@@ -37,7 +37,8 @@ describe('the second verifier', () => {
 
   test('imports the standard library and itself, and names its licence', () => {
     const modules = /^(?:import|from) ([a-z0-9_.]+)/gm;
-    const standard = 'argparse base64 binascii functools hashlib json os re sys verifier'.split(' ');
+    const standard =
+      'argparse base64 binascii bisect functools hashlib json os re subprocess sys tempfile verifier'.split(' ');
     for (const [name, text] of sources) {
       const foreign = [...text.matchAll(modules)].map(([, module = '']) => module.split('.')[0] ?? '');
       expect(

@@ -52,13 +52,19 @@ export async function layOut(archive: MemoryArchive, folder: string): Promise<st
   return ['--listing', join(folder, 'listing')];
 }
 
+/** What an auditor has from elsewhere. */
+export interface AuditorHas {
+  readonly since?: string | undefined;
+  readonly policy?: string | undefined;
+  /** PEM. */
+  readonly roots?: string | undefined;
+  /** That of the small archive, if left out. */
+  readonly trust?: Trust | undefined;
+}
+
 /** Lays an archive and its trust file out in a new folder. Gives what `tools/verify.py` is called with. */
-export async function argumentsFor(
-  archive: MemoryArchive,
-  folder: string,
-  since?: string,
-  { origin, log, before, number }: Trust = TRUST,
-): Promise<string[]> {
+export async function argumentsFor(archive: MemoryArchive, folder: string, has: AuditorHas = {}): Promise<string[]> {
+  const { origin, log, before, number } = has.trust ?? TRUST;
   const args = [
     join(folder, 'archive'),
     '--trust',
@@ -74,9 +80,13 @@ export async function argumentsFor(
     ...(before === undefined ? {} : { before: encodeVerifierKey(before), number }),
   };
   await writeFile(join(folder, 'trust.json'), JSON.stringify(trust));
-  if (since === undefined) return args;
-  await writeFile(join(folder, 'since'), since);
-  return [...args, '--since', join(folder, 'since')];
+  const given = { '--since': has.since, '--policy': has.policy, '--tsa-ca': has.roots };
+  for (const [option, text] of Object.entries(given)) {
+    if (text === undefined) continue;
+    args.push(option, join(folder, option.slice(2)));
+    await writeFile(join(folder, option.slice(2)), text);
+  }
+  return args;
 }
 
 /** `tools/verify.py` in one process for many archives, so that its start is paid once. A crash of it is an error here. */

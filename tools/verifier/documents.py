@@ -109,7 +109,8 @@ def wrapped_to(line):
         _members(header, ("alg", "epk", "kid"))
         _members(header["epk"], ("crv", "kty", "x", "y"))
         epk = header["epk"]
-        _demand(_is_base64url(recipient["encrypted_key"]) and _is_base64url(epk["x"]) and _is_base64url(epk["y"]), "base64url")
+        _demand(_is_base64url(recipient["encrypted_key"]), "base64url")
+        _demand(all(_is_base64url(epk[name]) and len(epk[name]) == 64 for name in ("x", "y")), "coordinates of P-384")
         _demand((header["alg"], epk["crv"], epk["kty"]) == ("ECDH-ES+A256KW", "P-384", "EC"), "ECDH-ES+A256KW on P-384")
         _demand(_is_hex(header["kid"], 32), "a key id")
         ids.append(header["kid"])
@@ -117,7 +118,7 @@ def wrapped_to(line):
 
 
 def _parse_once(line):
-    """JSON that need not be canonical, each member once."""
+    """JSON in any order of members, but each once, and each string in its one shortest spelling."""
     import json
 
     def once(pairs):
@@ -125,7 +126,10 @@ def _parse_once(line):
         return dict(pairs)
 
     try:
-        return json.loads(line.decode("utf-8"), object_pairs_hook=once)
+        text = line.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=once)
+        _demand(json.dumps(value, separators=(",", ":"), ensure_ascii=False) == text, "no other spelling")
+        return value
     except (ValueError, RecursionError):
         raise Malformed("JSON") from None
 
@@ -167,7 +171,7 @@ class Manifest:
         ids = [self._recipient(recipient) for recipient in body["recipients"]]
         _demand({item["role"] for item in body["recipients"]} == {"reader", "escrow"}, "a recipient of each role")
         self.recipients = sorted(ids)
-        self.signers, self.keys = {}, {}
+        self.signers, self.keys, self.witnesses = {}, {}, []
         for signer in body["signers"]:
             _members(signer, ("name", "pub", "role"))
             raw = unbase64(signer["pub"], 32)
@@ -176,6 +180,8 @@ class Manifest:
             _demand(named and ed25519.is_public_key(raw), "a name and a key")
             ids.append(key_id(raw))
             self.signers[ids[-1]], self.keys[ids[-1]] = signer["role"], raw
+            if signer["role"] == "witness":
+                self.witnesses.append((signer["name"], raw))
         _demand(len(set(ids)) == len(ids), "each key once")
 
     @staticmethod

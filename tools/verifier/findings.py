@@ -6,12 +6,16 @@ NOTES = {
     for name in (
         "checkpoint-missing checkpoint-behind segment-unused-document stream-no-last stream-hole pack-disposed pack-provisional "
         "pack-orphan object-disposed object-orphan version-identical version-losing-segment heads-orphan beat-foreign-stream beat-ahead "
-        "claim-uncompared predecessor-unread predecessor-abandoned gap-reference clock-back clock-ahead escrow-open"
+        "claim-uncompared predecessor-unread predecessor-abandoned gap-reference clock-back clock-ahead tile-missing witness-unknown witness-none quorum-behind time-unjudged "
+        "time-no-revocation escrow-open"
     ).split()
 }
 UNCHECKED = {
-    f"verify/{name}" for name in "reader-failed too-large origin-malformed log-absent locks-unseen predecessor-absent end-unproven since-malformed".split()
-} | {"format/trust"}
+    f"verify/{name}"
+    for name in (
+        "reader-failed too-large origin-malformed log-absent locks-unseen predecessor-absent end-unproven since-malformed policy-other-log"
+    ).split()
+} | {"format/trust", "format/policy"}
 MOST_KEPT = 100
 
 

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """One log, from its first leaf to its last: segments, batches, keys, epochs, packs and rules (specification, sections 2 to 7)."""
 
+from bisect import bisect_right
+
 from . import ed25519
-from .documents import MAX_SEGMENT_BYTES, Manifest, Segment, parse_statement, unsigned
-from .form import BadEntry, Malformed, is_record, parse_entry, seconds, unbase64
+from .batches import Batches
+from .beside import Beside
+from .documents import MAX_SEGMENT_BYTES, Segment, unsigned
+from .form import BadEntry, Malformed, is_record, parse_entry, seconds
 from .findings import Findings
 from .heads import Stand, judge_heads
 from .line import Links, TrustBefore, judge_end
-from .rules import MAY_SIGN, Escrow, Keys, Officers, Rules
+from .rivals import Rivals
+from .rules import Escrow, Keys, Officers, Rules
 from .sealed import Bodies, Epochs
-from .stored import Payloads, Unreadable, published_checkpoint, survey
+from .stored import Payloads, Unreadable, newest_checkpoint, survey
 from .streams import MOST_SKEW, Streams
 from .tree import EMPTY_ROOT, Range, leaf_hash, open_checkpoint
 
@@ -22,13 +27,16 @@ class Log:
         self.streams, self.epochs = Streams(trust.origin, findings), Epochs(findings, self.keys)
         self.officers, self.escrow = Officers(findings, self.keys), Escrow(findings, self.keys)
         self.payloads = Payloads(store, trust.origin, findings, self.officers.disposed)
+        self.batches = Batches(self)
         self.tree, self.whole = Range(), True
         self.roots, self.size, self.last_at = {0: EMPTY_ROOT}, 0, ""
+        self.leaves, self.segments = [], []
+        """Leaf hashes, up to where leaves are missing; of each segment its first leaf, its end, its time and the lock of evidence behind it."""
 
-    def check(self):
-        published = published_checkpoint(self.store, self.trust, self.findings)
-        self.wanted = {checkpoint[0] for checkpoint in (published, self.since) if checkpoint}
-        leaves = survey(self.store, self.trust.origin, self.findings, self.is_rival)
+    def check(self, policy=None, roots=None):
+        published, beside = newest_checkpoint(self, "checkpoint", "verify/checkpoint-unsigned"), Beside(self)
+        self.wanted = beside.sizes | {checkpoint[0] for checkpoint in (published, self.since) if checkpoint}
+        leaves = survey(self.store, self.trust.origin, self.findings, Rivals(self.store, self.trust).is_rival)
         if not leaves and self.later:
             return self.findings.add("verify/predecessor-absent", f"segments under log/{self.trust.origin}/", "none")
         if not leaves:
@@ -40,8 +48,8 @@ class Log:
             self._segment(leaf)
         if self.rules.store is None and self.whole:
             self.findings.add("verify/store-unstated", "a `store` entry", "none")
-        self._compare(published, "checkpoint-ahead", "checkpoint-root")
-        self._compare(self.since, "since-rollback", "since-fork")
+        self.compare(published, "checkpoint-ahead", "checkpoint-root")
+        self.compare(self.since, "since-rollback", "since-fork")
         if published and published[0] < self.size:
             self.findings.add("verify/checkpoint-behind", f"{self.size} leaves", str(published[0]))
         self.streams.newest = seconds(self.last_at) if self.last_at else 0
@@ -51,6 +59,7 @@ class Log:
             self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
         self.escrow.finish(self.last_at)
         self._check_payloads()
+        beside.judge(policy, roots)
         if self.store.newest(f"log/{self.trust.origin}/checkpoint") is None:
             self.findings.add("verify/checkpoint-missing", "a published checkpoint", "none")
             # What cutting off the last segments would leave as well.
@@ -74,25 +83,41 @@ class Log:
             self.payloads.named = self.later.payloads.named | self.later.payloads.objects.keys()
         self.payloads.check(whole, ends)
 
-    def check_before(self):
+    def check_before(self, policy=None, roots=None):
         """Verifies the logs before this one, the nearest first. What is found in them is found here."""
         said = self.links.predecessor
         if said is None or (self.later and said.link.n >= self.later.links.number):
             return
         findings = Findings()
         earlier = Log(self.store, TrustBefore(self.trust, said.link), findings, later=self)
-        earlier.check()
-        earlier.check_before()
+        asked = policy if policy and any(key.hash == said.link.old.hash for key in policy.logs) else None
+        earlier.check(asked, roots)
+        earlier.check_before(policy, roots)
         self.findings.take(findings, said.link.old.name)
 
-    def _compare(self, checkpoint, ahead, other):
-        if checkpoint is None or self.tree is None:
+    def compare(self, checkpoint, ahead, other):
+        if checkpoint is None:
             return
         size, root = checkpoint
         if size > self.size:
-            self.findings.add(f"verify/{ahead}", f"{size} leaves", str(self.size))
+            if self.tree is not None:
+                self.findings.add(f"verify/{ahead}", f"{size} leaves", str(self.size))
         elif size in self.roots and self.roots[size] != root:
             self.findings.add(f"verify/{other}", root.hex(), self.roots[size].hex())
+
+    def _segment_of(self, leaf):
+        index = bisect_right(self.segments, leaf, key=lambda segment: segment[0]) - 1
+        return self.segments[index] if index >= 0 and leaf < self.segments[index][1] else None
+
+    def time_of(self, leaf):
+        """Time of the segment with this leaf; None where it was not read."""
+        segment = self._segment_of(leaf)
+        return segment and segment[2]
+
+    def lasting_at(self, size):
+        """The lock that evidence about the log of this size must have; None where that was not read."""
+        segment = self._segment_of(size - 1)
+        return segment and segment[3]
 
     # --- Segments -----------------------------------------------------------------------------------------------------------------
 
@@ -136,11 +161,13 @@ class Log:
         self.size, before = segment.size, self.keys.current
         stand = Stand(self.keys, self.links, self.rules, self.streams) if self.whole else None
         entries = self._entries(segment)
-        self._batches(segment, entries)
+        self.batches.take(segment, entries)
         self._clock(segment, entries, key)
         named = {*self.epochs.take(segment.first, entries, segment.docs, before)}
         locks = self._objects(segment, entries) + self._own(segment, entries, stand, named)
-        self.payloads.segments[key] = self.rules.log_lock(locks, seconds(segment.tail["at"]))
+        at = seconds(segment.tail["at"])
+        self.payloads.segments[key] = self.rules.log_lock(locks, at)
+        self.segments.append((first, self.size, segment.tail["at"], self.rules.evidence_lock(at)))
         self._tail(segment, key)
         for name in segment.docs.keys() - named:
             self.findings.add("verify/segment-unused-document", "an entry that names it", name, key=key)
@@ -150,6 +177,8 @@ class Log:
         entries = []
         for line in segment.entries:
             leaf = leaf_hash(line)
+            if len(self.leaves) == self.tree.size:
+                self.leaves.append(leaf)
             self.tree.append(leaf)
             if self.tree.size in self.wanted:
                 self.roots[self.tree.size] = self.tree.root()
@@ -193,111 +222,6 @@ class Log:
         elif not ed25519.verify(current.keys[signer], unsigned(segment.tail), segment.signature):
             self.findings.add("verify/segment-signature", "a signature that verifies", key=key)
 
-    def is_rival(self, version, first):
-        """True for a segment that another archiver wrote for the same place of the same log. Its signer is judged by any manifest."""
-        try:
-            rival, winner = Segment(version.read()), Segment(first.read())
-        except (Malformed, Unreadable):
-            return False
-        if any(rival.head[name] != winner.head[name] for name in ("edge", "checkpoint", "first", "origin")):
-            return False
-        signer = rival.tail["key"]
-        archivers = (manifest for manifest in self._all_manifests() if manifest.signers.get(signer) == "archiver")
-        return any(ed25519.verify(manifest.keys[signer], unsigned(rival.tail), rival.signature) for manifest in archivers)
-
-    def _all_manifests(self):
-        """Manifests of the whole log by their signature alone, for what is judged before the log is read."""
-        for key in self.store.keys(f"log/{self.trust.origin}/segment/"):
-            version = self.store.first(key)
-            try:
-                segment = Segment(version.read()) if version else None
-            except (Malformed, Unreadable):
-                continue
-            for line in segment.docs.values() if segment else ():
-                try:
-                    yield Manifest(line, self.trust)
-                except Malformed:
-                    continue
-
-    # --- Batches ------------------------------------------------------------------------------------------------------------------
-
-    def _batches(self, segment, entries):
-        """Walks the records under their statements."""
-        at, lost = 0, False
-        for line in segment.statements:
-            try:
-                batch = parse_statement(line)
-            except Malformed as problem:
-                self.findings.add("verify/batch-malformed", str(problem), leaf=segment.first + at)
-                lost = True
-                continue
-            if lost:
-                continue
-            end = at + batch["count"]
-            if end > len(entries):
-                self.findings.add("verify/batch-overrun", f"{len(entries) - at} entries", str(batch["count"]), leaf=segment.first + at)
-            role = self._signer(batch, segment.first + at)
-            self._batch(batch, role, entries[at:end], segment.first + at, end > len(entries))
-            at = min(end, len(entries))
-        for index in range(at, len(entries)):
-            entry, _, leaf_id = entries[index]
-            if entry and is_record(entry):
-                if not lost:
-                    self.findings.add("verify/batch-uncovered", "a batch", "none", leaf=segment.first + index)
-                self.streams.take(entry, segment.first + index, leaf_id)
-
-    def _signer(self, batch, leaf):
-        """Judges who signed, by the manifest in force before the batch. Gives the role, or None."""
-        where = {"leaf": leaf, "stream": batch["stream"]}
-        if batch["origin"] != self.trust.origin:
-            self.findings.add("verify/batch-origin", self.trust.origin, batch["origin"], **where)
-        if self.keys.current is None:
-            if self.whole:
-                self.findings.add("verify/manifest-none", "a manifest before the first record", "none", **where)
-            return None
-        role = self.keys.current.signers.get(batch["key"])
-        if role not in MAY_SIGN:
-            code = "batch-retired-signer" if self.keys.may(batch["key"], MAY_SIGN) else "batch-signer"
-            self.findings.add(f"verify/{code}", "a connector or reader of the manifest in force", batch["key"], **where)
-            role = None
-        raw = self.keys.raw(batch["key"])
-        if raw and not ed25519.verify(raw, unsigned(batch), unbase64(batch["sig"])):
-            self.findings.add("verify/batch-signature", "a signature that verifies", **where)
-        return role
-
-    def _batch(self, batch, role, covered, leaf, overrun):
-        where = {"leaf": leaf, "stream": batch["stream"]}
-        for index, (entry, _, leaf_id) in enumerate(covered):
-            place = {"leaf": leaf + index, "stream": batch["stream"]}
-            if entry is None:
-                self.streams.unread(batch["stream"])
-            elif not is_record(entry):
-                if not overrun:
-                    self.findings.add("verify/entry-order", "a record", entry["t"], **place)
-            else:
-                if entry["stream"] != batch["stream"]:
-                    self.findings.add("verify/batch-foreign-record", batch["stream"], entry["stream"], **place)
-                if role and entry["t"] not in MAY_SIGN[role]:
-                    self.findings.add("verify/batch-role", f"what a {role} signs", entry["t"], **place)
-                if entry["t"] == "hole" and index + 1 < batch["count"]:
-                    self.findings.add("verify/batch-hole", "a hole at the end of its batch", **place)
-                self.streams.take(entry, leaf + index, leaf_id)
-        entry, last = covered[0][0] if covered else None, covered[-1] if covered else None
-        if entry and is_record(entry):
-            if entry["seq"] != batch["first"]:
-                self.findings.add("verify/batch-first", str(batch["first"]), str(entry["seq"]), **where)
-            self._opened(batch, self.streams.all.get(entry["stream"]), where)
-        if last and not overrun and last[2] != batch["last"] and (last[0] is None or is_record(last[0])):
-            self.findings.add("verify/batch-last", batch["last"], last[2], **where)
-
-    def _opened(self, batch, stream, where):
-        if stream is None or stream.opened is None:
-            return
-        if batch["key"] != stream.key:
-            self.findings.add("verify/batch-stream-key", stream.key, batch["key"], **where)
-        if batch["gen"] != stream.opened["gen"]:
-            self.findings.add("verify/batch-generation", str(stream.opened["gen"]), str(batch["gen"]), **where)
-
     # --- The log's own entries, and what records name ----------------------------------------------------------------------------
 
     def _objects(self, segment, entries):
@@ -335,9 +259,9 @@ class Log:
                 self.officers.apply(entry, leaf, segment.docs)
             elif kind == "escrow":
                 self.escrow.apply(entry, leaf, self.officers.approve(entry, leaf), self.whole)
-            elif kind == "store":
             elif kind == "scrub":
                 self.officers.approve(entry, leaf)
+            elif kind == "store":
                 self.rules.apply_store(entry, line, leaf)
                 self._look_for_locks()
             elif kind == "retention":

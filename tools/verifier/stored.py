@@ -11,7 +11,8 @@ from .tree import open_checkpoint
 
 _NUMBER, _HASH = "[0-9]{16}", "[0-9a-f]{64}"
 FOLDERS = {"segment": _NUMBER, "heads": _NUMBER, "pack": _HASH}
-DERIVED = ("tile/", "tsa/", "witness/")
+BESIDE = ("tile/", "tsa/", "witness/")
+MOST_NOTE_BYTES = 1_000_000
 
 
 class Unreadable(Exception):
@@ -84,7 +85,7 @@ def survey(store, origin, findings, is_rival):
     for key in store.keys(log):
         name = key[len(log) :]
         folder, _, rest = name.partition("/")
-        if name == "checkpoint" or name.startswith(DERIVED):
+        if name == "checkpoint" or name.startswith(BESIDE):
             continue
         if folder not in FOLDERS or not re.fullmatch(FOLDERS[folder], rest):
             findings.add("verify/version-unknown-key", "a name of the layout", key=key)
@@ -110,16 +111,20 @@ def _judge_versions(store, key, findings, is_rival):
             findings.add("verify/version-other-bytes", "no version with other bytes", key=key)
 
 
-def published_checkpoint(store, trust, findings):
-    """(size, root) of the newest published checkpoint, or None."""
-    version = store.newest(f"log/{trust.origin}/checkpoint")
+def newest_checkpoint(log, name, unsigned):
+    """(size, root) of a checkpoint that is published under a name, or None."""
+    version = log.store.newest(f"log/{log.trust.origin}/{name}")
     if version is None:
         return None
     try:
-        return open_checkpoint(version.read(), trust.log)
+        if version.size > MOST_NOTE_BYTES:
+            raise Malformed("a signed note")
+        return open_checkpoint(version.read(), log.trust.log)
     except Malformed as problem:
-        findings.add("verify/checkpoint-unsigned", str(problem), key=version.key)
-        return None
+        log.findings.add(unsigned, str(problem), key=version.key)
+    except Unreadable as problem:
+        log.findings.add("verify/reader-failed", "the bytes that are listed", str(problem), key=version.key)
+    return None
 
 
 class Payloads:
@@ -148,7 +153,7 @@ class Payloads:
         for name, named in self.objects.items():
             self._one("object", f"media/{name[:2]}/{name}", name, *named)
         for key, lock in self.segments.items():
-            self._lock(self.store.first(key), lock)
+            self.judge_lock(self.store.first(key), lock)
         if whole:
             self._orphans("pack", f"{self.folder}pack/", _HASH, self.packs)
             if last:
@@ -160,7 +165,7 @@ class Payloads:
         if version is None:
             code = f"verify/{kind}-{'disposed' if name in self.disposed else 'missing'}"
             return self.findings.add(code, "an object", "none", **where)
-        self._lock(version, lock)
+        self.judge_lock(version, lock)
         if version.size != size:
             return self.findings.add(f"verify/{kind}-size", f"{size} bytes", f"{version.size}", **where)
         try:
@@ -183,7 +188,7 @@ class Payloads:
                 self.findings.add("verify/pack-body", body["h"], "other bytes", **where)
             at += body["n"]
 
-    def _lock(self, version, needed):
+    def judge_lock(self, version, needed):
         if not (self.locks and self.store.sees_locks) or version is None:
             return
         (mode, until), lock = needed, version.lock
