@@ -197,6 +197,8 @@ interface Proved {
   readonly bytes: number;
   readonly zipBytes: number;
   readonly hashes: number;
+  /** Until the leaf of the record's id was found. */
+  readonly byIdMs: number;
 }
 
 /** The median time of a bundle from nothing: no tile and no segment is kept from one to the next. */
@@ -211,10 +213,15 @@ async function prove(root: string, leaf: number): Promise<Proved> {
   }
   const { findings, proven } = checkBundle(files, { trust: TRUST });
   if (findings.length > 0 || proven?.leaf !== leaf) throw new Error(`the bundle does not hold: ${findings[0]?.code}`);
+  const id = entryId(files.get('record.json')?.toString() ?? '').toString('hex');
+  const startedMs = performance.now();
+  const found = await new ArchiveSource(await openDirReader(root), TRUST).leafOf(id);
+  const byIdMs = performance.now() - startedMs;
+  if (found !== leaf) throw new Error(`the id was found at ${found}`);
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   const hashes = (files.get('by-hand/path.txt')?.toString().split('\n').length ?? 1) - 1;
   const ms = times.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)] ?? Number.NaN;
-  return { ms, bytes, zipBytes: zipSync(Object.fromEntries(files), { level: 9 }).length, hashes };
+  return { ms, bytes, zipBytes: zipSync(Object.fromEntries(files), { level: 9 }).length, hashes, byIdMs };
 }
 
 const { values } = parseArgs({ options: { leaves: { type: 'string', default: '1000000' }, dir: { type: 'string' } } });
@@ -237,6 +244,7 @@ try {
     atMost('zip, bytes, first of a batch of 256', long.zipBytes, MOST_BYTES, String(long.zipBytes)),
     noted('folder, bytes, first of a batch of 256', String(long.bytes)),
     noted('hashes in the proof', String(long.hashes)),
+    noted('the leaf of an id in the middle of the log, ms', long.byIdMs.toFixed(0)),
   ]);
 } finally {
   if (values.dir === undefined) rmSync(root, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { Failure } from '../base/failure.ts';
 import { openCheckpoint } from '../record/checkpoint.ts';
 import { entryId } from '../record/entry.ts';
 import { FormatError } from '../record/format-error.ts';
-import { nodeHash, type Hash } from '../record/hash.ts';
+import { HASH_BYTES, nodeHash, type Hash } from '../record/hash.ts';
 import {
   checkpointKey,
   headsPrefix,
@@ -12,12 +12,13 @@ import {
   segmentKey,
   segmentPrefix,
   tileCheckpointKey,
+  tilePrefix,
 } from '../record/layout.ts';
 import { rangeLevels, RangeBuilder, verifyInclusion } from '../record/merkle.ts';
 import { inclusionSpans } from '../record/proof-spans.ts';
 import { parseSegment, type Segment } from '../record/segment.ts';
 import { TileTree } from '../record/tile-tree.ts';
-import { TILE_WIDTH, tilePath } from '../record/tiles.ts';
+import { parseTilePath, TILE_WIDTH } from '../record/tiles.ts';
 import type { Policy } from '../record/policy.ts';
 import type { TlogProof } from '../record/tlog-proof.ts';
 import type { Trust } from '../record/trust.ts';
@@ -29,6 +30,17 @@ export interface PlacedSegment {
   readonly segment: Segment;
   /** Leaf hashes of its entries. */
   readonly ids: readonly Hash[];
+}
+
+const TILES_AT_ONCE = 32;
+const MAX_TILE_BYTES = TILE_WIDTH * HASH_BYTES;
+
+/** Leaf hashes from a leaf on. */
+interface LeafTile {
+  readonly first: number;
+  readonly key: string;
+  readonly version: string;
+  readonly size: number;
 }
 
 /** The log as proofs need it: a segment here and there and a few tiles, never all of it. */
@@ -207,7 +219,7 @@ export class ArchiveSource {
     return { index: leaf, hashes, checkpoint };
   }
 
-  /** The leaf with an id. Reads tiles from the newest backwards: fast for what is new, long for what is old in a long log. */
+  /** The leaf with an id. Nothing is ordered by ids, so all tiles are read, from the newest backwards, many at once. */
   async leafOf(id: string): Promise<number | null> {
     const wanted = Buffer.from(id, 'hex');
     const tiles = await this.tiles();
@@ -216,15 +228,36 @@ export class ArchiveSource {
       const at = (await this.segmentAt(first))?.ids.findIndex((hash) => hash.equals(wanted)) ?? -1;
       if (at >= 0) return first + at;
     }
-    for (let index = Math.ceil(size / TILE_WIDTH) - 1; index >= 0; index -= 1) {
-      const width = Math.min(TILE_WIDTH, size - index * TILE_WIDTH);
-      const path = logPrefix(this.trust.origin) + tilePath({ level: 0, index, width });
-      const bytes = (await this.readDerived(path)) ?? (await this.readDerived(path.replace(/\.p\/\d+$/, '')));
-      for (let at = bytes?.indexOf(wanted) ?? -1; at >= 0; at = bytes?.indexOf(wanted, at + 1) ?? -1) {
-        if (at % 32 === 0) return index * TILE_WIDTH + at / 32;
-      }
+    const listed = await this.#leafTiles();
+    for (let end = listed.length; end > 0; end -= TILES_AT_ONCE) {
+      const some = listed.slice(Math.max(0, end - TILES_AT_ONCE), end);
+      const found = await Promise.all(some.map((tile) => this.#leafIn(tile, wanted)));
+      const leaf = found.find((each) => each !== null);
+      if (leaf !== undefined && leaf !== null) return leaf;
     }
     return tiles === null ? null : await this.#straddling(size, wanted);
+  }
+
+  /** Tiles of leaf hashes as the listing shows them, ascending, the newest version of each. */
+  async #leafTiles(): Promise<LeafTile[]> {
+    const prefix = logPrefix(this.trust.origin);
+    const found: LeafTile[] = [];
+    for await (const { key, version, size, deleteMarker } of this.#reader.listVersions(
+      `${tilePrefix(this.trust.origin)}0/`,
+    )) {
+      if (key === found.at(-1)?.key || deleteMarker || size > MAX_TILE_BYTES) continue;
+      const first = leafOfTile(key.slice(prefix.length));
+      if (first !== null) found.push({ first, key, version, size });
+    }
+    return found;
+  }
+
+  async #leafIn({ first, key, version, size }: LeafTile, wanted: Buffer): Promise<number | null> {
+    const bytes = await readWhole(this.#reader, key, version, size);
+    for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + 1)) {
+      if (at % HASH_BYTES === 0) return first + at / HASH_BYTES;
+    }
+    return null;
   }
 
   /** In the segment that the tiles' last leaf stands in. */
@@ -232,6 +265,16 @@ export class ArchiveSource {
     const placed = size === 0 ? null : await this.segmentOf(size - 1);
     const at = placed?.ids.findIndex((hash) => hash.equals(wanted)) ?? -1;
     return placed === null || at < 0 ? null : placed.first + at;
+  }
+}
+
+/** The first leaf of a tile; null for another name. */
+function leafOfTile(path: string): number | null {
+  try {
+    return parseTilePath(path).index * TILE_WIDTH;
+  } catch (error) {
+    if (error instanceof FormatError) return null;
+    throw error;
   }
 }
 
