@@ -16,6 +16,8 @@ import { Turn } from './turn.ts';
 export interface ReaderSpoolOptions {
   readonly directory: string;
   readonly origin: string;
+  /** Origin of the log that this one goes on from. */
+  readonly before?: string | undefined;
   readonly manifest: Manifest;
   readonly logKey: NoteKey;
   /** Signs what this reader does; the manifest names it as `reader`. */
@@ -105,10 +107,11 @@ export class ReaderSpool implements AsyncDisposable {
 }
 
 function openSpool(options: ReaderSpoolOptions, onFatal: () => void): Promise<Spool> {
-  const { directory, origin, manifest, logKey, signingKey, clock, events } = options;
+  const { directory, origin, before, manifest, logKey, signingKey, clock, events } = options;
   return Spool.open({
     directory,
     origin,
+    before,
     manifest,
     logKey,
     signingKey,

@@ -10,6 +10,7 @@ import { parseJob, type ApprovedJob, type ParsedJob, type ReceivedBatch } from '
 import { encodeReply, type Reply } from '../queue/reply.ts';
 import { judgeApproved } from './approvals.ts';
 import { LogCommitter, type Committed, type CommitKeys, type OwnEntry } from './committer.ts';
+import { ended } from './end.ts';
 import { missingRules } from './genesis.ts';
 import { GRANT_LIMITS, GrantQuota, type GrantLimits } from './grant-quota.ts';
 import type { LogState } from './log-state.ts';
@@ -34,6 +35,9 @@ export interface ArchiverOptions {
   readonly keys: CommitKeys;
   /** The signed manifest from the config; logged when it is newer than the log's. */
   readonly manifest: string;
+  /** The log that this one goes on from, by the trust file, and the document that names it in this log's beginning. */
+  readonly before?: NoteKey;
+  readonly predecessor?: string;
   readonly schedules: readonly Schedule[];
   /** The operator has confirmed locks that nobody can take back; asked for when the log does not have the schedule yet. */
   readonly confirmedRetention: boolean;
@@ -158,10 +162,11 @@ export class Archiver implements AsyncDisposable {
   }
 
   async #begin(published: number): Promise<void> {
-    const { store, downlink, readBackAfterMs } = this.#o;
+    const { store, downlink, origin, readBackAfterMs } = this.#o;
     if (this.state.size > 0) this.#committer.sign();
     // A standby must not take back what the active one has published meanwhile.
     if (this.state.size > published) await this.#committer.publish();
+    if (this.state.successor !== null) throw ended(origin);
     const { entries, documents } = missingRules(this.state, store.abilities, this.#o);
     if (entries.length > 0) await this.#sequencer.flush(entries, documents);
     this.#isStarted = true;

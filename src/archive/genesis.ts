@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
 import type { KeyEntry, RetentionEntry, StoreEntry } from '../record/entry-types.ts';
+import { FormatError } from '../record/format-error.ts';
 import type { SigningKey } from '../record/key.ts';
+import { openPredecessor } from '../record/link.ts';
 import { manifestHash, openManifest } from '../record/manifest.ts';
+import type { NoteKey } from '../record/note.ts';
 import { addPeriod } from '../record/period.ts';
 import type { OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
@@ -13,6 +16,9 @@ interface Rules {
   readonly origin: string;
   readonly root: SigningKey;
   readonly manifest: string;
+  readonly logKey: NoteKey;
+  readonly before?: NoteKey;
+  readonly predecessor?: string;
   readonly schedules: readonly Schedule[];
   readonly confirmedRetention: boolean;
 }
@@ -25,16 +31,19 @@ interface Rules {
 export function missingRules(
   state: LogState,
   abilities: StoreAbilities,
-  { origin, root, manifest, schedules, confirmedRetention }: Rules,
+  rules: Rules,
 ): { entries: OwnEntry[]; documents: string[] } {
+  const { origin, root, manifest, schedules, confirmedRetention } = rules;
   const key = missingManifest(state, manifest, { origin, root });
+  const before = missingPredecessor(state, rules);
   const store = missingStore(state, abilities);
   const added = schedules.map((schedule) => missingSchedule(state, schedule));
   if (abilities.locks && !confirmedRetention) {
     for (const entry of added) if (entry !== null) assertSoonOver(entry);
   }
-  const entries = [key, store, ...added];
-  return { entries: entries.filter((entry) => entry !== null), documents: key === null ? [] : [manifest] };
+  const entries = [key, before?.entry ?? null, store, ...added];
+  const documents = [...(key === null ? [] : [manifest]), ...(before === null ? [] : [before.document])];
+  return { entries: entries.filter((entry) => entry !== null), documents };
 }
 
 function missingManifest(
@@ -54,6 +63,51 @@ function missingManifest(
     });
   }
   return { t: 'key', doc: manifestHash(document), kind: 'manifest', n: next.n } as Omit<KeyEntry, 'v' | 'at' | 'log'>;
+}
+
+/** The log before, which only a log's beginning can name: a log that began without cannot be mended, so it must not begin. */
+function missingPredecessor(
+  state: LogState,
+  { root, logKey, before, predecessor }: Rules,
+): { entry: OwnEntry; document: string } | null {
+  if (state.size > 0) {
+    if (predecessor === undefined || predecessor === state.predecessor) return null;
+    throw otherPredecessor(
+      'what the log’s beginning names',
+      state.predecessor === null ? 'a log that begins without' : 'another',
+    );
+  }
+  if (predecessor === undefined) {
+    if (before === undefined) return null;
+    throw otherPredecessor(`what names ${before.name}, as the trust file says`, 'nothing');
+  }
+  const { link } = opened(predecessor, root);
+  const isOurs = link.to.name === logKey.name && link.to.key.id === logKey.key.id;
+  if (!isOurs || link.from.name !== before?.name || link.from.key.id !== before.key.id)
+    throw otherPredecessor(
+      `a link to this log, from the one that the trust file says`,
+      `one from ${link.from.name} to ${link.to.name}`,
+    );
+  const entry = { t: 'key', kind: 'predecessor', n: link.n, doc: manifestHash(predecessor) };
+  return { entry: entry as Omit<KeyEntry, 'v' | 'at' | 'log'>, document: predecessor };
+}
+
+function opened(document: string, root: SigningKey): ReturnType<typeof openPredecessor> {
+  try {
+    return openPredecessor(document, root);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw otherPredecessor(error.expected, error.got);
+  }
+}
+
+function otherPredecessor(expected: string, got: string): Failure {
+  return new Failure('archive/predecessor', {
+    expected,
+    got,
+    where: 'predecessor',
+    fix: 'name the file that `holdfast end` wrote when the log before was ended',
+  });
 }
 
 function missingStore({ store }: LogState, { kind, create, locks, legalHold }: StoreAbilities): OwnEntry | null {

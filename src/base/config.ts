@@ -124,12 +124,19 @@ export const configSchema = z.strictObject({
   origin: origin.describe('Name of the log, for ever. A domain the agency owns, a path, a year.'),
   trust: path.describe('trust.json: what verifiers start from.'),
   manifest: path.describe('The signed key manifest.'),
+  predecessor: path
+    .optional()
+    .describe(
+      'What `holdfast end` wrote when the log before this one was ended. Archiver only, of a log that goes on from another.',
+    ),
   keys: keys.default({}),
   archive: archive,
   timeStamps: z
     .array(timeStamp)
     .default([])
-    .describe('RFC 3161 authorities. The archiver has them stamp the daily checkpoint, whoever exports has them stamp each export.'),
+    .describe(
+      'RFC 3161 authorities. The archiver has them stamp the daily checkpoint, whoever exports has them stamp each export.',
+    ),
   witnesses: z
     .array(witness)
     .default([])
@@ -269,6 +276,7 @@ function absolute(config: Config, base: string): Config {
     ...config,
     trust: at(config.trust),
     manifest: at(config.manifest),
+    ...(config.predecessor === undefined ? {} : { predecessor: at(config.predecessor) }),
     keys: paths(config.keys, 'log', 'archiver', 'connector', 'host', 'deployment'),
     archive:
       config.archive.s3 === undefined

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { Archiver, type ArchivedLog, type ArchiverEvents } from '../archive/archiver.ts';
+import { Archiver, type ArchivedLog, type ArchiverEvents, type ArchiverOptions } from '../archive/archiver.ts';
 import type { Round } from '../archive/rounds.ts';
 import type { Schedule } from '../archive/schedule.ts';
 import type { ArchiveStore } from '../archive/store.ts';
@@ -15,7 +15,7 @@ import { cosignerKey } from '../record/cosignature.ts';
 import { parseSigningKeyText, signingKeyOf } from '../record/key.ts';
 import type { NoteKey } from '../record/note.ts';
 import type { OwnWitness } from './own-witness.ts';
-import { assertNamed, type Trusted } from './trusted.ts';
+import { assertNamed, readDocument, type Trusted } from './trusted.ts';
 
 /** Where errors say that the evaluation's own witness is. */
 const OWN = 'this process';
@@ -34,6 +34,10 @@ export interface ArchiverRole {
 }
 
 export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
+  return Archiver.start(await archiverOptions(role));
+}
+
+export async function archiverOptions(role: ArchiverRole): Promise<ArchiverOptions> {
   const { config, trusted, store, downlink, events, running } = role;
   const logPath = need(config.keys.log, 'keys.log', 'the archiver');
   const archiverPath = need(config.keys.archiver, 'keys.archiver', 'the archiver');
@@ -43,7 +47,9 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
   const told = archiverEvents(events);
   const timeRounds = await timeRoundsOf(config);
   const { flushBytes, flushAfter, headsEvery, readBackAfter } = config.archive;
-  return Archiver.start({
+  const { before } = trusted.trust;
+  const predecessor = config.predecessor === undefined ? null : readDocument(config.predecessor);
+  return {
     store,
     downlink,
     origin: config.origin,
@@ -51,6 +57,8 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     logKey: trusted.trust.log,
     keys: { log, archiver, archiverPublic: signingKeyOf(archiver) },
     manifest: trusted.document,
+    ...(before === undefined ? {} : { before }),
+    ...(predecessor === null ? {} : { predecessor }),
     schedules: schedulesOf(config),
     confirmedRetention: role.confirmedRetention,
     rhythm: { maxBytes: flushBytes, maxDelayMs: flushAfter },
@@ -60,7 +68,7 @@ export async function startArchiver(role: ArchiverRole): Promise<Archiver> {
     clock: Date.now,
     events: told,
     onFatal: running.fatal,
-  });
+  };
 }
 
 function assertLogKey({ trust }: Trusted, id: string, where: string): void {

@@ -31,6 +31,7 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
   return new SpooledAudit({
     directory: spool,
     origin: config.origin,
+    before: trust.before?.name,
     manifest,
     logKey: trust.log,
     signingKey,

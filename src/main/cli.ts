@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Command, CommanderError } from 'commander';
+import { registerEnd } from '../cli/end.ts';
 import { registerAccessLog } from '../cli/access-log.ts';
 import { registerAccounts } from '../cli/accounts.ts';
 import { registerArchive } from '../cli/archive.ts';
@@ -14,6 +15,7 @@ import { registerInit } from '../cli/init.ts';
 import { registerKeygen } from '../cli/keygen.ts';
 import { registerLink } from '../cli/link.ts';
 import { registerManifest } from '../cli/manifest.ts';
+import { registerSuccessor } from '../cli/successor.ts';
 import { registerMatter } from '../cli/matter.ts';
 import { explain } from '../cli/output.ts';
 import { registerProve } from '../cli/prove.ts';
@@ -40,6 +42,8 @@ const program = new Command('holdfast')
 registerKeygen(program);
 registerInit(program);
 registerManifest(program);
+registerSuccessor(program);
+registerEnd(program);
 registerDoctor(program);
 registerUp(program);
 registerConnect(program);

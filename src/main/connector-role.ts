@@ -77,6 +77,7 @@ async function openSpool({ config, trusted, events, running }: ConnectorRole): P
   return Spool.open({
     directory: settings.directory,
     origin: config.origin,
+    before: trusted.trust.before?.name,
     manifest: trusted.manifest,
     logKey: trusted.trust.log,
     signingKey: key,

@@ -33,7 +33,7 @@ export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'
       fix: 'set `origin` to the log of the trust file, or get the trust file of this log',
     });
   }
-  const document = readText(config.manifest, 'a signed manifest').trim();
+  const document = readDocument(config.manifest, 'a signed manifest');
   const again = 'get the manifest again from whoever has the root key; it must be of this log and under this root';
   const manifest = said(config.manifest, again, () => openManifest(document, trust.root, config.origin));
   return { trust, manifest, document };
@@ -46,6 +46,11 @@ function said<T>(where: string, fix: string, read: () => T): T {
   } catch (error) {
     throw error instanceof FormatError ? error.in(where, fix) : error;
   }
+}
+
+/** One line, as it was signed. */
+export function readDocument(path: string, expected: string = 'a signed document'): string {
+  return readText(path, expected).trim();
 }
 
 function readText(path: string, expected: string): string {

@@ -32,7 +32,7 @@ export interface AttachTimes {
 export const ATTACH_TIMES: AttachTimes = { headsTimeoutMs: 10_000, doubtPauseMs: 60_000 };
 
 interface Opening {
-  readonly cause: 'first' | 'key-changed' | GapCause;
+  readonly cause: 'first' | 'key-changed' | 'log-changed' | GapCause;
   readonly last: StreamHead | null;
   readonly lastGen: number;
 }
@@ -231,6 +231,8 @@ function openingFor(spool: Spool, acct: Hex128, known: AccountHead | undefined):
   const local = spool.latestStream(acct);
   const head = known?.head ?? null;
   const lastGen = Math.max(local?.gen ?? 0, known?.gen ?? 0);
+  if (local !== undefined && spool.isOfEarlierLog(local))
+    return { cause: 'log-changed', ...endOf(spool, local, known) };
   // Closed here, the log will come to where this spool is; stopped here, it will not.
   if (local?.state === 'stopped') return { cause: 'spool-doubtful', ...endOf(spool, local, known) };
   if (local !== undefined) return { cause: 'spool-doubtful', last: headOf(local), lastGen };
@@ -247,7 +249,7 @@ function endOf(spool: Spool, old: SpoolStream, known: AccountHead | undefined): 
 }
 
 function isGap(cause: Opening['cause']): cause is GapCause {
-  return cause !== 'first' && cause !== 'key-changed';
+  return cause !== 'first' && cause !== 'key-changed' && cause !== 'log-changed';
 }
 
 function fenced(name: string): Failure {

@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Failure, type FailureCode } from '../base/failure.ts';
 import { sha256Hex } from '../record/hash.ts';
 
-export type MetaName = 'checkpoint' | 'readback' | 'intakes' | 'unasked' | OwnerName;
+export type MetaName = 'checkpoint' | 'earlier' | 'readback' | 'intakes' | 'unasked' | OwnerName;
 type OwnerName = 'origin' | 'host' | 'deployment';
 
 const SUM_DIGITS = 16;
@@ -13,9 +13,11 @@ const SUM_DIGITS = 16;
 export class Meta {
   readonly #get: StatementSync;
   readonly #set: StatementSync;
+  readonly #remove: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#get = db.prepare('SELECT value FROM meta WHERE name = ?');
+    this.#remove = db.prepare('DELETE FROM meta WHERE name = ?');
     this.#set = db.prepare('INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)');
   }
 
@@ -28,6 +30,11 @@ export class Meta {
   /** Runs inside a transaction. */
   set(name: MetaName, text: string): void {
     this.#set.run(name, sumOf(name, text) + text);
+  }
+
+  /** Runs inside a transaction. */
+  remove(name: MetaName): void {
+    this.#remove.run(name);
   }
 }
 

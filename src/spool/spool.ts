@@ -15,6 +15,7 @@ import { Batches, type FixedBatch } from './batches.ts';
 import { Committer, type Unit } from './committer.ts';
 import { openDatabase, setAsideFiles } from './database.ts';
 import { GapTable } from './gaps.ts';
+import { goOnInNextLog } from './next-log.ts';
 import { assertOwner, Meta } from './meta.ts';
 import { SpoolObjects } from './objects.ts';
 import { Outbox } from './outbox.ts';
@@ -31,6 +32,8 @@ import { WatermarkGate } from './watermark.ts';
 export interface SpoolOptions {
   readonly directory: string;
   readonly origin: string;
+  /** Origin of the log that this one goes on from: a spool that wrote to that one goes on here. */
+  readonly before?: string | undefined;
   readonly manifest: Manifest;
   readonly logKey: NoteKey;
   /** Signs this spool's batches; named in the manifest, in the role below. */
@@ -125,6 +128,7 @@ export class Spool implements AsyncDisposable {
 
   static async #assemble(options: SpoolOptions, db: DatabaseSync, found: Spool['found']): Promise<Spool> {
     const meta = new Meta(db);
+    goOnInNextLog(db, meta, options);
     assertOwner(db, meta, options);
     const streams = new Streams(db);
     const epochs = await EpochSource.start(options.manifest, options.clock());
@@ -240,6 +244,11 @@ export class Spool implements AsyncDisposable {
 
   currentStream(acct: Hex128): SpoolStream | undefined {
     return this.#parts.streams.current(acct);
+  }
+
+  /** True for a stream of a log before this one. */
+  isOfEarlierLog({ no }: SpoolStream): boolean {
+    return no <= Number(this.#parts.meta.get('earlier') ?? 0);
   }
 
   latestStream(acct: Hex128): SpoolStream | undefined {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import type { Report } from '../../src/verify/report.ts';
-import { account, texts } from '../emulators/signal/test-world.ts';
+import { incoming } from '../emulators/signal/envelopes.ts';
+import { account, dana } from '../emulators/signal/test-world.ts';
 import { Guard } from '../services/guard.ts';
+import { runVerifyPy } from '../tamper/second-verifier.ts';
 import { assertDone, holdCeremony, type Ceremony } from '../support/e2e-ceremony.ts';
 import { Deployment } from '../support/e2e-deployment.ts';
 import { runHoldfast, until, type Finished } from '../support/e2e-process.ts';
@@ -41,7 +43,8 @@ async function fingerprintOf(role: string, name: string): Promise<string> {
 async function capture(count: number, from: number): Promise<void> {
   await deployment.up.started();
   await deployment.capturing(deployment.up);
-  for (const payload of texts(count, from)) await deployment.emulator.receive(account, payload);
+  for (let n = from; n < from + count; n += 1)
+    await deployment.emulator.receive(account, incoming(dana, 1_786_000_000_000 + n, { text: `berth ${n} is free` }));
   const sinceMs = Date.now();
   const isDone = (): boolean => {
     const status = deployment.status();
@@ -158,7 +161,93 @@ describe('an exchange of keys by the commands', () => {
     };
     expect((await indexed({ key: 'reader-b.key' })).unreadable).toBeGreaterThan(4);
     expect(await indexed({ key: 'reader-b.key', earlierKeys: [`${reader()}.key`] })).toMatchObject({ unreadable: 0 });
-    const found = await run('search', '--json', '--config', config, 'kind:text');
-    expect((JSON.parse(found.stdout) as { total: number }).total).toBe(10);
+    const found = await run('search', '--json', '--config', config, 'berth');
+    expect([found.stderr, (JSON.parse(found.stdout || '{}') as { total?: number }).total]).toEqual(['', 10]);
   }, 180_000);
+});
+
+describe('a log key that is exchanged by the commands', () => {
+  const NEXT = 'agency.example/holdfast/exchanged';
+  const root = (): string => join(ceremony.holder('records'), 'root.key');
+  const next = (name: string): string => fresh(join('next', name));
+  const predecessor = (): string => fresh('predecessor.json');
+  const end = (out: string): Promise<Finished> =>
+    run(
+      'end',
+      '--config',
+      deployment.configOf('up'),
+      '--link',
+      next('link.json'),
+      '--new-log',
+      fresh('log-b.key'),
+      '--out',
+      out,
+    );
+
+  it('ends the log once, however often that is asked, and no archiver goes on behind the end', async () => {
+    await fingerprintOf('log', 'log-b');
+    const { manifest } = parse(readFileSync(deployment.configOf('up'), 'utf8')) as { manifest: string };
+    const keys = ['--trust', ceremony.trust, '--root-key', root(), '--log', fresh('log-b.pub')];
+    const inside = await run('successor', manifest, ...keys, '--origin', `${ORIGIN}/2`, '--out', fresh('inside'));
+    expect([codeIn(inside), existsSync(fresh('inside'))]).toEqual(['format/link', false]);
+    const made = await run('successor', manifest, ...keys, '--origin', NEXT, '--out', fresh('next'));
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const foreign = await run(
+      'end',
+      '--config',
+      deployment.configOf('up'),
+      '--link',
+      next('link.json'),
+      '--new-log',
+      fresh('connector-b.key'),
+      '--out',
+      predecessor(),
+    );
+    expect([codeIn(foreign), existsSync(predecessor())]).toEqual(['format/link-signature', false]);
+    assertDone(await end(predecessor()));
+    assertDone(await end(`${predecessor()}.again`));
+    expect(readFileSync(`${predecessor()}.again`, 'utf8')).toBe(readFileSync(predecessor(), 'utf8'));
+    const behind = await run('up', '--config', deployment.configOf('up'));
+    expect([behind.code, behind.stderr.includes('archive/log-ended')]).toEqual([2, true]);
+    const verified = await deployment.verify();
+    expect([verified.code, verified.stdout]).toEqual([
+      0,
+      expect.stringContaining(`after      ended; goes on in ${NEXT}`),
+    ]);
+  }, 120_000);
+
+  it('begins the next one only with a link, and then goes on there; both are verified in one run', async () => {
+    edit((config) => {
+      const keys = { ...config.keys, log: fresh('log-b.key') };
+      return { ...config, origin: NEXT, trust: next('trust.json'), manifest: next('manifest.json'), keys };
+    });
+    const unlinked = await run('up', '--config', deployment.configOf('up'));
+    expect([unlinked.code, unlinked.stderr.includes('archive/predecessor')]).toEqual([2, true]);
+    edit((config) => ({ ...config, predecessor: predecessor() }));
+    await capture(5, 300);
+    const verified = await runHoldfast(['verify', deployment.url, '--trust', next('trust.json'), '--json'], { guard });
+    const report = JSON.parse(verified.stdout) as Report;
+    expect([verified.code, report.findings, report.unchecked]).toEqual([0, [], []]);
+    expect(report.line.before).toMatchObject({ origin: ORIGIN, cause: 'exchanged', report: { verdict: 'verified' } });
+    const codes = report.notes.map(({ code }) => code);
+    expect(codes.filter((code) => code !== 'verify/checkpoint-behind' && code !== 'verify/tile-missing')).toEqual([]);
+    const second = await runVerifyPy([join(deployment.guard.dir, 'stored'), '--trust', next('trust.json')]);
+    expect([second.code, second.stdout.split('\n')[0]]).toEqual([0, 'verified']);
+  }, 180_000);
+
+  it('is read on by whoever reads: each log in an index of its own', async () => {
+    const config = fresh('reader-next.yaml');
+    const reader = { key: 'reader-b.key', index: 'index-next', signing: 'signing.key', spool: 'looks' };
+    const { trust, manifest } = { trust: next('trust.json'), manifest: next('manifest.json') };
+    const retention = [{ class: 'GRS-6.1-011', period: 'P1D', authority: 'test' }];
+    writeFileSync(
+      config,
+      stringify({ origin: NEXT, trust, manifest, archive: { url: deployment.url }, reader, retention }),
+    );
+    const read = await run('read', '--once', '--json', '--config', config);
+    assertDone(read);
+    expect(JSON.parse(read.stdout)).toMatchObject({ origin: NEXT, unreadable: 0 });
+    const found = await run('search', '--json', '--config', config, 'berth');
+    expect([found.stderr, (JSON.parse(found.stdout || '{}') as { total?: number }).total]).toEqual(['', 5]);
+  }, 60_000);
 });

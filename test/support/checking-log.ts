@@ -51,6 +51,7 @@ const KEYS: ReadonlyMap<KeyId, SigningKey> = new Map([CONNECTOR, SECOND_CONNECTO
  * sound spool ever sends. It answers as an archiver does, with real proofs.
  */
 export class CheckingLog {
+  readonly #origin: string;
   readonly streams = new Map<Hex128, LoggedStream>();
   readonly documents = new Map<Hex256, string>();
   /** What a sound spool never sends. */
@@ -66,6 +67,10 @@ export class CheckingLog {
   /** Refuses batches, while it gives a code. */
   refuse: (job: Batch) => string | null = () => null;
   reply: (to: KeyId, text: string) => void = () => undefined;
+
+  constructor(origin: string = ORIGIN) {
+    this.#origin = origin;
+  }
 
   get size(): number {
     return this.#tree.size;
@@ -119,7 +124,7 @@ export class CheckingLog {
     const { statement, since, again } = job;
     const { stream, key } = statement;
     const signer = KEYS.get(key);
-    if (signer === undefined || statement.origin !== ORIGIN) return this.#violate('a batch of nobody');
+    if (signer === undefined || statement.origin !== this.#origin) return this.#violate('a batch of nobody');
     verifyStatement(statement, signer);
     const fault = faultOf(job);
     if (fault !== null) return this.#violate(fault);
@@ -169,7 +174,7 @@ export class CheckingLog {
     const opening = entries[0] as StreamRecord;
     const fresh = (): LoggedStream => {
       const { acct, gen, key } = opening as Extract<Entry, { t: 'open' }>;
-      return { acct, gen, key, records: [], seq: 0, prev: genesisOf(ORIGIN, statement.stream), closed: false };
+      return { acct, gen, key, records: [], seq: 0, prev: genesisOf(this.#origin, statement.stream), closed: false };
     };
     const stream = this.streams.get(statement.stream) ?? fresh();
     this.streams.set(statement.stream, stream);
@@ -192,7 +197,10 @@ export class CheckingLog {
 
   /** A receipt for the heads of streams against the present tree. */
   receipt(streams: readonly Hex128[], since: number): Receipt {
-    const checkpoint = signCheckpoint({ origin: ORIGIN, size: this.size, root: this.#tree.root() }, LOG.privateKey);
+    const checkpoint = signCheckpoint(
+      { origin: this.#origin, size: this.size, root: this.#tree.root() },
+      LOG.privateKey,
+    );
     const items = streams.map((stream) => {
       const { records, seq } = this.streams.get(stream) as LoggedStream;
       const { id, leaf } = records.at(-1) as Logged;

@@ -18,8 +18,8 @@ export interface Far {
   readonly link: LossyLink;
 }
 
-export function newFar(seed = 1): Far {
-  const log = new CheckingLog();
+export function newFar(seed = 1, origin: string = ORIGIN): Far {
+  const log = new CheckingLog(origin);
   const link = new LossyLink((job) => log.take(job), seed);
   log.reply = (to, text) => link.reply(to, text);
   log.objects = temporaryDirectory();
