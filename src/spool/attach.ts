@@ -9,7 +9,7 @@ import { adoptRemains, adoptSetAside, adoptStopped } from './adopt.ts';
 import { ownView } from './orphans.ts';
 import type { Shipper } from './shipper.ts';
 import type { Spool } from './spool.ts';
-import { headOf, openingKeyOf, type SpoolStream } from './streams.ts';
+import { headOf, isOpenedBy, type SpoolStream } from './streams.ts';
 
 export interface AttachedAccount {
   readonly app: App;
@@ -123,7 +123,7 @@ export class Attachments {
     const isUnasked = known !== undefined && this.#spool.unasked().has(account.sink.acct);
     if (isUnasked) await this.#catchUp(account, current, known);
     // The key that its opening names is not ours any more: the log would take nothing of it under another.
-    if (this.#isOfOtherKey(current) && this.#spool.currentStream(account.sink.acct) === current) {
+    if (!isOpenedBy(current, this.#spool.keyId) && this.#spool.currentStream(account.sink.acct) === current) {
       const opening = { cause: 'key-changed', ...endOf(this.#spool, current, known) } as const;
       return this.#open(account, opening, current);
     }
@@ -208,17 +208,13 @@ export class Attachments {
   async #adoptAll(): Promise<void> {
     for (const stream of this.#spool.streams()) {
       // Closed, or of an account that is no longer configured: nobody can sign what is left of it.
-      if (stream.state !== 'stopped' && stream.archivedSeq < stream.headSeq && this.#isOfOtherKey(stream))
+      if (stream.state !== 'stopped' && stream.archivedSeq < stream.headSeq && !isOpenedBy(stream, this.#spool.keyId))
         await this.#spool.transact((unit) => this.#spool.stopStreamIn(unit, stream));
       if (stream.state === 'stopped')
         await adoptStopped(this.#spool, this.#accountOf(stream.acct), stream, this.#clock);
     }
     await adoptRemains(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
     await adoptSetAside(this.#spool, (acct) => this.#accountOf(acct), this.#clock);
-  }
-
-  #isOfOtherKey(stream: SpoolStream): boolean {
-    return (openingKeyOf(stream) ?? this.#spool.keyId) !== this.#spool.keyId;
   }
 
   /** What belongs to an account that is no longer configured goes into the process's own stream. */

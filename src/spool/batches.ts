@@ -14,7 +14,7 @@ import type { Hex256, HoleEntry } from '../record/entry-types.ts';
 import type { KeyId } from '../record/key.ts';
 import type { Unit } from './committer.ts';
 import { rowId, seqOf } from './schema.ts';
-import { openingKeyOf, type SpoolStream, type Streams } from './streams.ts';
+import { isOpenedBy, type SpoolStream, type Streams } from './streams.ts';
 
 /** Fixed batches of one stream that may wait for their receipt; beyond it records gather into larger batches. */
 export const MOST_OUTSTANDING = 8;
@@ -108,7 +108,7 @@ export class Batches {
 
   /** A stream that an earlier key opened takes no batch by this one: what is left of it is recorded again elsewhere. */
   #isOurs(stream: SpoolStream): boolean {
-    const known = this.#ours.get(stream.no) ?? (openingKeyOf(stream) ?? this.#signing.key) === this.#signing.key;
+    const known = this.#ours.get(stream.no) ?? isOpenedBy(stream, this.#signing.key);
     this.#ours.set(stream.no, known);
     return known;
   }
@@ -162,10 +162,15 @@ export class Batches {
     this.#archive.run(nowMs, leaf, stream.no, seq);
     // After a repair boundaries may straddle what the log has: they are fixed again behind it.
     if (this.#straddling.get(stream.no, seq, seq) !== undefined) this.#drop.run(stream.no, seq);
-    const { last } = (this.#newestArchived.get(stream.no) ?? { last: -1 }) as { last: number };
+    const last = this.newestArchived(stream);
     if (last < seq) this.#insertArchived.run(stream.no, last + 1, seq, nowMs, leaf);
     this.#streams.change(unit, stream, { archivedSeq: seq });
     this.#rewind(unit, stream);
+  }
+
+  /** Last record of the newest batch with a receipt, by the batches themselves; -1 if there is none. */
+  newestArchived({ no }: SpoolStream): number {
+    return ((this.#newestArchived.get(no) ?? { last: -1 }) as { last: number }).last;
   }
 
   /** Takes back the boundaries of batches without a receipt that reach to `seq` or further. Runs inside a transaction. */

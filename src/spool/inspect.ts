@@ -3,7 +3,6 @@ import { entryId, genesisOf, isStreamRecord, parseEntry, sealedPart } from '../r
 import type { BytesRef, Hex256, StreamRecord } from '../record/entry-types.ts';
 import { parseStatement } from '../record/batch.ts';
 import { soundEntry, type StoredRecord } from './outbox.ts';
-import { MAX_SEQ, rowId, seqOf } from './schema.ts';
 import type { SpoolParts } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
 
@@ -87,16 +86,10 @@ function hasEpoch({ outbox }: SpoolParts, { epochs }: Walk, entry: StreamRecord)
 }
 
 /** The stream's own counts against its rows and batches: a number that rotted would hide records or invent some. */
-function countsFit({ db }: SpoolParts, { no, headSeq, fixedSeq, archivedSeq }: SpoolStream): boolean {
-  const newest = db.prepare(
-    'SELECT last FROM batches WHERE stream_no = ? AND archived_ms IS NOT NULL ORDER BY first DESC LIMIT 1',
-  );
-  const { last } = (newest.get(no) ?? { last: -1 }) as { last: number };
-  const { rid } = db
-    .prepare('SELECT coalesce(max(rid), ?1) AS rid FROM records WHERE rid BETWEEN ?1 AND ?2')
-    .get(rowId(no, 0), rowId(no, MAX_SEQ)) as { rid: number };
+function countsFit({ batches, outbox }: SpoolParts, stream: SpoolStream): boolean {
+  const { headSeq, fixedSeq, archivedSeq } = stream;
   const ordered = archivedSeq >= -1 && archivedSeq <= fixedSeq && fixedSeq <= headSeq && headSeq >= 0;
-  return ordered && last === archivedSeq && seqOf(rid) <= headSeq;
+  return ordered && batches.newestArchived(stream) === archivedSeq && outbox.newestSeq(stream) <= headSeq;
 }
 
 /** A stream's row against the copy of its opening, if that can still be read. */

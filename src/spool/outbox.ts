@@ -8,7 +8,7 @@ import type { Entry, Hex256, StreamRecord } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
 import { fromSeconds } from '../record/period.ts';
 import { asBuffer, type FixedBatch } from './batches.ts';
-import { rowId, seqOf } from './schema.ts';
+import { MAX_SEQ, rowId, seqOf } from './schema.ts';
 import type { SpoolStream } from './streams.ts';
 
 export interface StoredRecord extends SealedRecord {
@@ -26,6 +26,7 @@ export class Outbox {
   readonly #records: StatementSync;
   readonly #content: StatementSync;
   readonly #line: StatementSync;
+  readonly #newest: StatementSync;
   readonly #epoch: StatementSync;
   readonly #documents: StatementSync;
 
@@ -37,6 +38,7 @@ export class Outbox {
     // An object a row costs as much as its hash.
     this.#content.setReturnArrays(true);
     this.#line = db.prepare('SELECT line FROM records WHERE rid = ?');
+    this.#newest = db.prepare('SELECT coalesce(max(rid), ?1) AS rid FROM records WHERE rid BETWEEN ?1 AND ?2');
     this.#epoch = db.prepare('SELECT document FROM epochs WHERE id = ?');
     this.#documents = db.prepare(
       `SELECT document FROM epochs WHERE id IN
@@ -58,6 +60,12 @@ export class Outbox {
       line,
       body: body === null ? null : asBuffer(body),
     }));
+  }
+
+  /** Number of the last record that there is a row of. */
+  newestSeq({ no }: SpoolStream): number {
+    const { rid } = this.#newest.get(rowId(no, 0), rowId(no, MAX_SEQ)) as { rid: number };
+    return seqOf(rid);
   }
 
   /** The document of an epoch, or null if it is missing or rotten. */

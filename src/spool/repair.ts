@@ -6,7 +6,7 @@ import type { Unit } from './committer.ts';
 import { inspectRows, type Damage, type Inspected } from './inspect.ts';
 import { opaque } from './orphans.ts';
 import type { StoredRecord } from './outbox.ts';
-import { MAX_SEQ, rowId, seqOf } from './schema.ts';
+import { rowId } from './schema.ts';
 import type { SpoolParts } from './spool.ts';
 import type { SpoolStream } from './streams.ts';
 
@@ -91,15 +91,12 @@ function replaceByHole(parts: SpoolParts, stream: SpoolStream, { first, count, p
 }
 
 /** What its own rows say of a stream does not fit together: it is written no further, and all rows count as unsent. */
-function stop({ committer, batches, streams, db }: SpoolParts, stream: SpoolStream): Promise<void> {
+function stop({ committer, batches, outbox, streams, db }: SpoolParts, stream: SpoolStream): Promise<void> {
   const { last } = db
     .prepare('SELECT coalesce(max(last), -1) AS last FROM batches WHERE stream_no = ? AND archived_ms IS NOT NULL')
     .get(stream.no) as { last: number };
-  const { rid } = db
-    .prepare('SELECT coalesce(max(rid), ?1) AS rid FROM records WHERE rid BETWEEN ?1 AND ?2')
-    .get(rowId(stream.no, 0), rowId(stream.no, MAX_SEQ)) as { rid: number };
   const archivedSeq = Math.max(-1, Math.min(stream.archivedSeq, last));
-  const headSeq = Math.max(stream.headSeq, seqOf(rid));
+  const headSeq = Math.max(stream.headSeq, outbox.newestSeq(stream));
   return committer.run((unit) => {
     streams.change(unit, stream, { state: 'stopped', archivedSeq, headSeq });
     batches.dropFrom(unit, stream, 0);

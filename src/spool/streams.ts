@@ -35,13 +35,18 @@ export interface SpoolStream {
 }
 
 /** The key that its `open` record names, or null if the copy of that rotted. */
-export function openingKeyOf({ opening }: SpoolStream): KeyId | null {
+function openingKeyOf({ opening }: SpoolStream): KeyId | null {
   try {
     const entry = parseEntry(opening);
     return entry.t === 'open' ? entry.key : null;
   } catch {
     return null;
   }
+}
+
+/** Whether this key signs the stream's batches. One whose opening rotted counts as its own until it is repaired. */
+export function isOpenedBy(stream: SpoolStream, key: KeyId): boolean {
+  return (openingKeyOf(stream) ?? key) === key;
 }
 
 type StreamChange = Partial<Pick<SpoolStream, 'headSeq' | 'headId' | 'fixedSeq' | 'archivedSeq' | 'state'>>;

@@ -2,7 +2,8 @@
 import type { Json } from '../../record/canonical.ts';
 import type { Attachment, MessageRef, NativeId, ObjectKey, View, ViewBody } from '../../record/message.ts';
 import type { Understood } from './normalise.ts';
-import { decodeState, encodeState, type StateName } from './state.ts';
+import type { StateName } from './state.ts';
+import { decodeState, encodeState } from '../state.ts';
 
 /**
  * One attachment on its way into the archive. Persisted with the message that lists it, so that a crash forgets none.

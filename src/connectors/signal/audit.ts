@@ -10,7 +10,8 @@ import { jsonBytes } from '../own-records.ts';
 import { ownRecord } from './own-records.ts';
 import { INTAKES } from './reasons.ts';
 import { refNative } from './references.ts';
-import { dayOf, encodeState, seenName } from './state.ts';
+import { dayOf, seenName } from './state.ts';
+import { encodeState } from '../state.ts';
 
 const PRUNED_AT_ONCE = 500;
 

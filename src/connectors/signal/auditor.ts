@@ -4,7 +4,7 @@ import type { ConnectorEvents } from '../connector.ts';
 import { missedByWebhook, pruneIndex, reportIntakes, sweepGaps, sweepReferences, volumeShare } from './audit.ts';
 import type { SignalConfig } from './config.ts';
 import type { AccountLane } from './lane.ts';
-import { encodeState } from './state.ts';
+import { encodeState } from '../state.ts';
 import { Waker } from '../waker.ts';
 
 export interface AuditorParts {

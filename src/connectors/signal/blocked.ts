@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import type { NativeId, Party, View } from '../../record/message.ts';
+import type { NativeId, View } from '../../record/message.ts';
 import type { AccountContext } from './consequences.ts';
 import type { Draft } from './draft.ts';
+import { keyOf } from './normalise/frame.ts';
 import { directKey, groupKey } from './normalise/place.ts';
-import { decodeState, encodeState } from './state.ts';
+import { decodeState, encodeState } from '../state.ts';
 
 /** Whom the owner blocks, as of the last list that the phone sent. */
 interface Blocked {
@@ -43,8 +44,4 @@ function noteBlockedChat({ sink, gaps, alarm }: AccountContext, draft: Draft, ch
 
 function blockedNative(chat: string): NativeId {
   return { chat, sender: '', id: '', kind: 'blocked', revision: '' };
-}
-
-function keyOf(party: Party): string {
-  return party.id ?? party.number ?? '';
 }

@@ -8,7 +8,8 @@ import type { GapBook } from '../gap-book.ts';
 import type { Understood } from './normalise.ts';
 import { headerStamps, isOwn, referencesOf, refNative, SELF, stampsOf, type Stamp } from './references.ts';
 import type { Alarm } from './reasons.ts';
-import { encodeState, seenName, type StateName } from './state.ts';
+import { seenName, type StateName } from './state.ts';
+import { encodeState } from '../state.ts';
 
 /** A message that was referred to and is not archived. */
 export interface PendingReference {

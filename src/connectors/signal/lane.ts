@@ -10,7 +10,8 @@ import { GapBook } from '../gap-book.ts';
 import type { HealthBook } from '../health.ts';
 import { normalise, unknownFrame, type Understood } from './normalise.ts';
 import type { Alarm, HealthReason, Intake } from './reasons.ts';
-import { decodeState, type Linked, type StateName } from './state.ts';
+import type { StateName } from './state.ts';
+import { decodeState, type Linked } from '../state.ts';
 import { unlessAborted } from '../waiting.ts';
 
 /** Bytes of one frame as an intake brought them. `unknown`: why nothing can be understood of them. */

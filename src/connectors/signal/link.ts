@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../../base/failure.ts';
 import type { LinkStep } from '../connector.ts';
-import { fields, list, text } from './json.ts';
+import { fields, text } from './json.ts';
 import type { Rest } from './rest.ts';
 import { Waker } from '../waker.ts';
 
@@ -25,7 +25,7 @@ const SECOND_MS = 1000;
  */
 export async function* linkAccount(parts: LinkParts, signal: AbortSignal): AsyncGenerator<LinkStep> {
   try {
-    const before = await accountsOf(parts.rest, signal);
+    const before = await parts.rest.accounts(signal);
     if (before.has(parts.account)) return yield* linked(parts);
     for (let code = 1; code <= MOST_CODES && !signal.aborted; code += 1) {
       const path = `v1/qrcodelink/raw?device_name=${encodeURIComponent(parts.deviceName)}`;
@@ -53,7 +53,7 @@ async function* waitForScan(
   while (performance.now() < untilMs && !signal.aborted) {
     yield { step: 'waiting' };
     await new Waker().sleep(pollMs, signal);
-    const now = await accountsOf(rest, signal).catch((error: unknown) => unlessFailure(error, signal));
+    const now = await rest.accounts(signal).catch((error: unknown) => unlessFailure(error, signal));
     if (now === null) continue;
     if (now.has(account)) {
       yield* linked(parts);
@@ -71,11 +71,6 @@ async function* waitForScan(
 async function* linked({ onLinked }: LinkParts): AsyncGenerator<LinkStep> {
   await onLinked();
   yield { step: 'linked' };
-}
-
-async function accountsOf(rest: Rest, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const { json } = await rest.get('v1/accounts', signal);
-  return new Set(list(json).flatMap((number) => text(number) ?? []));
 }
 
 /** A look that failed is one look less. */

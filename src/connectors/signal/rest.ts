@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { Failure, isFailure } from '../../base/failure.ts';
-import { decodeText, fields, parseJson, text, type JsonValue } from './json.ts';
+import { decodeText, fields, list, parseJson, text, type JsonValue } from './json.ts';
 
 /** What the daemon answers about a number that it has not, or no longer. 400 on most routes, 500 on some. */
 const UNKNOWN_ACCOUNT = 'Specified account does not exist';
@@ -60,6 +60,12 @@ export class Rest {
     } catch {
       throw unexpected('JSON', 'other text', path);
     }
+  }
+
+  /** The numbers that signal-cli has. */
+  async accounts(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const { json } = await this.get('v1/accounts', signal);
+    return new Set(list(json).flatMap((number) => text(number) ?? []));
   }
 
   /** Starts reading an attachment; null if there is none of this name. Only the head of the answer waits its turn. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { canonicalize, type Json } from '../../record/canonical.ts';
 
 /**
  * Session state of one account, by name. Values are encrypted in the spool; names are not, so they hold pseudonyms and days only.
@@ -32,20 +31,6 @@ export type StateName =
   | `work/${string}`;
 
 const DAY_MS = 86_400_000;
-
-/** The archive of an account begins here: nothing older can be expected in it. */
-export interface Linked {
-  readonly atMs: number;
-}
-
-export function encodeState(value: Json): Uint8Array {
-  return Buffer.from(canonicalize(value));
-}
-
-/** Reads what {@link encodeState} wrote: our own, so the type is taken on trust. */
-export function decodeState<T>(bytes: Uint8Array | null): T | null {
-  return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
-}
 
 /** Messages by day, so that whole days can be forgotten. */
 export function seenName(tag: string, sentAtMs: number): StateName {

@@ -17,7 +17,7 @@ import type { HealthReason } from './reasons.ts';
 import type { AccountLane } from './lane.ts';
 import type { FollowUp, Normalise } from './meaning.ts';
 import { PhoneWatch } from './phone.ts';
-import { encodeState, type Linked } from './state.ts';
+import { encodeState, type Linked } from '../state.ts';
 import { Sweeper } from './sweep.ts';
 import { Waker } from '../waker.ts';
 import type { Wire } from './wire.ts';

@@ -3,6 +3,7 @@ import type { BinaryNode } from '@whiskeysockets/baileys';
 import type { ConnectorEvents, SessionChange } from '../connector.ts';
 import type { Connection } from './connection.ts';
 import type { AccountLane } from './lane.ts';
+import { childrenOf } from './normalise/frame.ts';
 import type { StanzaNode } from './normalise/input.ts';
 import { hashOf } from './stanza.ts';
 import type { StateName } from './state.ts';
@@ -125,8 +126,4 @@ function questionAbout(jid: string): BinaryNode {
 function jidOf({ attrs }: StanzaNode): string {
   const { id = '' } = attrs;
   return id.includes('@') ? id : `${id}@g.us`;
-}
-
-function childrenOf({ content }: StanzaNode): readonly StanzaNode[] {
-  return Array.isArray(content) ? (content as readonly StanzaNode[]) : [];
 }

@@ -8,7 +8,8 @@ import { stopped, type Fence } from './fence.ts';
 import { GapBook } from '../gap-book.ts';
 import type { HealthBook } from '../health.ts';
 import type { Alarm, HealthReason } from './reasons.ts';
-import { decodeState, type StateName } from './state.ts';
+import type { StateName } from './state.ts';
+import { decodeState } from '../state.ts';
 
 export interface LaneParts {
   readonly account: string;

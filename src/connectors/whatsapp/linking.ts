@@ -5,7 +5,7 @@ import { encodeCredentials, type Credentials } from './credentials.ts';
 import type { AccountLane } from './lane.ts';
 import { jsonBytes } from '../own-records.ts';
 import { ownRecord } from './own-records.ts';
-import { encodeState } from './state.ts';
+import { encodeState } from '../state.ts';
 
 /** Digits of the number an account is configured by. */
 export function numberOf(account: string): string {

@@ -2,7 +2,7 @@
 import type { Capture, SessionChange } from '../connector.ts';
 import { closingGaps, openingGap } from './account-gaps.ts';
 import type { AccountLane } from './lane.ts';
-import { encodeState } from './state.ts';
+import { encodeState } from '../state.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;

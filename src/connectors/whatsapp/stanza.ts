@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { createHash, type Hash } from 'node:crypto';
 import { decodeMessageNode, type BinaryNode } from '@whiskeysockets/baileys';
+import { childrenOf } from './normalise/frame.ts';
 import type { OwnAddresses, StanzaNode } from './normalise/input.ts';
 import type { Unread } from './reasons.ts';
 
@@ -17,7 +18,7 @@ const DECRYPTED = new Set(['pkmsg', 'msg', 'skmsg']);
 
 /** Mirrors the client's own decisions; what it would drop must be captured before it gets to see it. */
 export function courseOf(node: StanzaNode, own: OwnAddresses): Course {
-  const children = Array.isArray(node.content) ? (node.content as readonly StanzaNode[]) : [];
+  const children = childrenOf(node);
   if (children.find(({ tag }) => tag === 'enc')?.attrs['type'] === 'msmsg')
     return { course: 'drops', why: 'bot-message' };
   if (!isRoutable(node, own)) return { course: 'drops', why: 'unroutable' };

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { canonicalize, type Json } from '../../record/canonical.ts';
 
 /**
  * Session state of one account, by name. Values are encrypted in the spool; names are not, so they hold pseudonyms and weeks only.
@@ -29,20 +28,6 @@ export type StateName =
   | 'linked'
   | 'alive'
   | 'phone';
-
-/** The archive of an account begins here. */
-export interface Linked {
-  readonly atMs: number;
-}
-
-export function encodeState(value: Json): Uint8Array {
-  return Buffer.from(canonicalize(value));
-}
-
-/** Reads what {@link encodeState} wrote: our own, so the type is taken on trust. */
-export function decodeState<T>(bytes: Uint8Array | null): T | null {
-  return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
-}
 
 const WEEK_MS = 604_800_000;
 /** The server keeps what was not receipted for weeks; a ciphertext that comes later cannot be answered any more. */

@@ -11,7 +11,8 @@ import type { AccountLane } from './lane.ts';
 import { gapCapture } from './own-records.ts';
 import type { StanzaNode } from './normalise/input.ts';
 import type { PhoneWatch } from './phone.ts';
-import { encodeState, forgottenPrefixes } from './state.ts';
+import { forgottenPrefixes } from './state.ts';
+import { encodeState } from '../state.ts';
 
 export interface SweepParts {
   readonly config: WhatsAppConfig;

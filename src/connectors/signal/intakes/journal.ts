@@ -8,7 +8,7 @@ import type { HealthBook } from '../../health.ts';
 import type { HealthReason } from '../reasons.ts';
 import type { AccountLane, RawFrame } from '../lane.ts';
 import { gapCapture } from '../own-records.ts';
-import { encodeState } from '../state.ts';
+import { encodeState } from '../../state.ts';
 import { Waker } from '../../waker.ts';
 import type { Position } from './journal-files.ts';
 import { readLine, type LinePiece } from './journal-lines.ts';

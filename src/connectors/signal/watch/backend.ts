@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../../../base/failure.ts';
-import { fields, list, text } from '../json.ts';
+import { fields, text } from '../json.ts';
 import type { AccountLane } from '../lane.ts';
 import { gapCapture } from '../own-records.ts';
-import type { Linked } from '../state.ts';
+import type { Linked } from '../../state.ts';
 import type { WatchParts } from './parts.ts';
 
 /** Failures that show that the daemon, or the whole container, is not there; a hanging call shows nothing. */
@@ -27,9 +27,9 @@ export class BackendWatch {
   /** The numbers that signal-cli has; null if the back end does not answer. */
   async accounts(signal: AbortSignal): Promise<ReadonlySet<string> | null> {
     try {
-      const { json } = await this.#parts.rest.get('v1/accounts', signal);
+      const accounts = await this.#parts.rest.accounts(signal);
       await this.#answered();
-      return new Set(list(json).flatMap((number) => text(number) ?? []));
+      return accounts;
     } catch (error) {
       if (!(error instanceof Failure) || signal.aborted) throw error;
       await this.#failed(error);

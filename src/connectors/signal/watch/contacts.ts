@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { plain } from '../json.ts';
 import type { AccountLane } from '../lane.ts';
 import { ownRecord } from '../own-records.ts';
-import { encodeState } from '../state.ts';
+import { encodeState } from '../../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
 /** Names as the owner's phone has them, whenever they changed: what a conversation is shown under later. */

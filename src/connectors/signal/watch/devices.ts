@@ -2,7 +2,7 @@
 import { fieldsList, integer } from '../json.ts';
 import type { AccountLane } from '../lane.ts';
 import { gapCapture } from '../own-records.ts';
-import { encodeState } from '../state.ts';
+import { encodeState } from '../../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
 const PHONE = 1;

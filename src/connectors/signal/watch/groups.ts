@@ -6,7 +6,8 @@ import type { AccountLane } from '../lane.ts';
 import { groupKey } from '../normalise/place.ts';
 import { ownRecord } from '../own-records.ts';
 import { sliceItems } from '../slice.ts';
-import { encodeState, type StateName } from '../state.ts';
+import type { StateName } from '../state.ts';
+import { encodeState } from '../../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
 type GroupState = Readonly<Record<string, Json>>;

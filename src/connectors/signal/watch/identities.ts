@@ -2,9 +2,10 @@
 import type { Capture, SessionChange } from '../../connector.ts';
 import { decimal, fields, list, plain, text, type Fields } from '../json.ts';
 import type { AccountLane } from '../lane.ts';
+import { keyOf } from '../normalise/frame.ts';
 import { ownRecord } from '../own-records.ts';
 import { sliceItems } from '../slice.ts';
-import { encodeState } from '../state.ts';
+import { encodeState } from '../../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
 interface Identity {
@@ -63,10 +64,6 @@ function identityOf(entry: Fields | null, raw: Uint8Array): Identity | null {
     addedMs: Number(text(entry['added']) ?? decimal(entry['added']) ?? 0),
     raw,
   };
-}
-
-function keyOf({ id, number }: Identity): string {
-  return id ?? number ?? '';
 }
 
 function rememberedOf({ safetyNumber, status }: Identity): Known[string] {

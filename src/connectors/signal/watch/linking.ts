@@ -4,7 +4,7 @@ import type { AccountSink, Capture, SessionChange } from '../../connector.ts';
 import type { AccountLane } from '../lane.ts';
 import { jsonBytes } from '../../own-records.ts';
 import { gapCapture, ownRecord } from '../own-records.ts';
-import { decodeState, encodeState, type Linked } from '../state.ts';
+import { decodeState, encodeState, type Linked } from '../../state.ts';
 import { accountPath, type WatchParts } from './parts.ts';
 
 /**

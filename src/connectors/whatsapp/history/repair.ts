@@ -6,7 +6,8 @@ import type { AccountLane } from '../lane.ts';
 import { reuploadKeyOf } from '../media/reupload.ts';
 import type { FollowUp } from '../meaning.ts';
 import type { Understood } from '../normalise/input.ts';
-import { decodeState, encodeState, type StateName } from '../state.ts';
+import type { StateName } from '../state.ts';
+import { decodeState, encodeState } from '../../state.ts';
 
 /** A message of a chat that the phone has too: it gives what stood before it. */
 export interface Anchor {

@@ -5,7 +5,7 @@ import type { Json } from '../../../record/canonical.ts';
 import type { NativeId } from '../../../record/message.ts';
 import type { BlobSeal } from '../media/decrypt.ts';
 import type { HistorySource } from '../normalise/input.ts';
-import { decodeState, encodeState } from '../state.ts';
+import { decodeState, encodeState } from '../../state.ts';
 
 /**
  * One part of the history that the phone announced. Persisted with the announcement, gone once everything in it is archived.

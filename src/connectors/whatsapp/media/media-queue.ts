@@ -6,7 +6,7 @@ import type { StanzaNode, Understood } from '../normalise/input.ts';
 import { readAnswer, reuploadAnswerIn } from './reupload.ts';
 import { MediaSteps, type MediaStepParts } from './steps.ts';
 import { WorkQueue, type QueueOptions } from './work-queue.ts';
-import { decodeWork, encodeWork, worksOf, type MediaWork } from './work.ts';
+import { decodeWork, encodeWork, workName, worksOf, type MediaWork } from './work.ts';
 
 export interface MediaQueueParts extends Omit<MediaStepParts, 'onAsked'> {
   readonly queue: QueueOptions;
@@ -52,9 +52,8 @@ export class MediaQueue implements FollowUp {
   }
 
   begin(lane: AccountLane, found: Understood): void {
-    const works = worksOf(found, (native) => lane.sink.tagOf(native), lane.nowMs);
-    for (const { name } of works) {
-      const work = decodeWork(lane.sink.session(name));
+    for (const { native } of found.media) {
+      const work = decodeWork(lane.sink.session(workName(lane.sink.tagOf(native))));
       if (work !== null) this.#add(lane, work);
     }
     const answer = this.#answerIn(found);

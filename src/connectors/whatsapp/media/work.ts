@@ -2,7 +2,7 @@
 import type { Json } from '../../../record/canonical.ts';
 import type { Attachment, MessageRef, NativeId, ObjectKey, View, ViewBody } from '../../../record/message.ts';
 import type { MediaSource, MediaType, Understood } from '../normalise/input.ts';
-import { decodeState, encodeState } from '../state.ts';
+import { decodeState, encodeState } from '../../state.ts';
 import type { BlobSeal } from './decrypt.ts';
 import { isPath } from './host.ts';
 import { reuploadKeyOf, type ReuploadKey } from './reupload.ts';
@@ -43,6 +43,11 @@ export interface MediaWork {
   readonly sinceMs: number;
 }
 
+/** Under this its state is stored. */
+export function workName(tag: string): string {
+  return `media/${tag}`;
+}
+
 /** Everything that a capture lists and that can be fetched. */
 export function worksOf(found: Understood, tagOf: (native: NativeId) => string, nowMs: number): MediaWork[] {
   const { v, app, account, direction, chat, sender, sentAtMs, serverAtMs, id } = found.view;
@@ -50,7 +55,7 @@ export function worksOf(found: Understood, tagOf: (native: NativeId) => string, 
   const target: MessageRef = { author: sender ?? { id: null }, sentAtMs, ...(id === undefined ? {} : { id }) };
   const reupload = found.media.length === 0 ? null : reuploadKeyOf(found);
   return found.media.map((source) => ({
-    name: `media/${tagOf(source.native)}`,
+    name: workName(tagOf(source.native)),
     phase: 'pending',
     native: source.native,
     head,
