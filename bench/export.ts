@@ -29,8 +29,14 @@ const MOST_MIB = 1024;
 const BULK: readonly Format[] = ['rsmf', 'jsonl'];
 
 const { values } = parseArgs({
-  options: { records: { type: 'string', default: '100000' }, formats: { type: 'string', default: FORMATS.join(',') } },
+  options: {
+    records: { type: 'string', default: '100000' },
+    formats: { type: 'string', default: FORMATS.join(',') },
+    /** Lines a conversation; 0: all of it in twenty groups. */
+    lines: { type: 'string', default: '0' },
+  },
 });
+const groups = values.lines === '0' ? 20 : Math.max(1, Math.round(Number(values.records) / Number(values.lines)));
 const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-export-'));
 const archive = join(root, 'archive');
 const index = join(root, 'index');
@@ -42,7 +48,8 @@ async function prepare(): Promise<void> {
   const random = numbers(7);
   for (let n = 0; n < Number(values.records); n += 1) {
     const words = Array.from({ length: 4 + Math.floor(random() * 20) }, () => wordAt(Math.floor(random() * 5000)));
-    const chat = { type: 'group', id: `group ${n % 20}`, name: `Group ${n % 20}` } as const;
+    const group = n % groups;
+    const chat = { type: 'group', id: `group ${group}`, name: `Group ${group}` } as const;
     const by = [ANA, BEN, CLEO][n % 3] ?? ANA;
     log.capture(ANA, message(words.join(' ')), { by, chat, atMs: MONDAY_MS + n * 7000 });
     if (n % 10_000 === 9999) log.cut();
