@@ -253,9 +253,8 @@ class Run {
     progress.step('reading', totalBytes);
     const pool = this.#startPool(totalBytes);
     const jobs = new Jobs(findings, MOST_JOBS, MOST_JOB_BYTES);
-    const { origin } = trust;
-    const parted = { withBytes, onNamed: this.options.onNamed };
-    const payloads = new PayloadCheck({ reader, origin, stored, findings, pool, jobs, progress, ...parted });
+    const parted = { origin: trust.origin, withBytes, onNamed: this.options.onNamed };
+    const payloads = new PayloadCheck({ reader, stored, findings, pool, jobs, progress, ...parted });
     const ends = this.later === null ? [] : [this.later.predecessor.end];
     const tree = new LogTree([...checkpoints, ...ends].flatMap((checkpoint) => checkpoint?.size ?? []));
     const tiles = new TileCheck({ reader, trust, findings, pool, jobs, withBytes }, storedTiles);

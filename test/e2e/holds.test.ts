@@ -54,7 +54,7 @@ describe('matters and holds of an evaluation, all by commands', () => {
     writeFileSync(join(dir, 'people.csv'), 'identifier,custodian,from,to\n+12025550100,"Ortiz, Dana",,\n');
     await run('directory', 'import', join(dir, 'people.csv'));
     await indexed('the matter', async () => (await asked<{ matter: string }[]>('matter', 'list')).length === 1);
-    expect((await run('directory', 'show')).stdout).toContain('Ortiz, Dana');
+    await indexed('the directory', async () => (await run('directory', 'show')).stdout.includes('Ortiz, Dana'));
 
     const officer = ['--officer', key('officer-1')];
     const placed = await asked<{ hold: string }>(
