@@ -70,12 +70,16 @@ export async function* streamObject(
   key: string,
   version: string,
   size: number | null,
+  from = 0,
 ): AsyncGenerator<Uint8Array> {
-  let received = 0;
+  let received = from;
+  const range = from === 0 ? {} : { Range: `bytes=${from}-` };
   try {
     const answer = await wire.read(key, 0, (client) =>
-      client.send(new GetObjectCommand({ ...wire.place(key), ...named(version) })),
+      client.send(new GetObjectCommand({ ...wire.place(key), ...named(version), ...range })),
     );
+    // One that takes no notice of a range sends the whole.
+    if (from > 0 && answer.ContentRange?.startsWith(`bytes ${from}-`) !== true) throw withoutRange(key);
     for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
       received += chunk.length;
       yield chunk;
@@ -84,6 +88,10 @@ export async function* streamObject(
     throw s3Failure(error, key, 'nothing');
   }
   assertWhole(key, size, received);
+}
+
+function withoutRange(where: string): Failure {
+  return new Failure('store/unreachable', { expected: 'a part of an object', got: 'the whole', where });
 }
 
 /** A body shorter than its headers say ends in an error by itself; this is about headers that lie. */

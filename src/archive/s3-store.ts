@@ -17,6 +17,7 @@ import type {
   ObjectDigest,
   ObjectState,
   ObjectVersion,
+  RangedStore,
   StoreAbilities,
   StoredObject,
   UploadGrant,
@@ -41,7 +42,10 @@ export const UNPROBED: StoreAbilities = {
  * `_probe/`, and refuses a store that cannot keep what it is given. Readers without the right to write pass the abilities of the
  * log's `store` entry, or `UNPROBED`.
  */
-export async function openS3Store(config: S3StoreConfig, abilities?: StoreAbilities): Promise<ArchiveStore> {
+export async function openS3Store(
+  config: S3StoreConfig,
+  abilities?: StoreAbilities,
+): Promise<ArchiveStore & RangedStore> {
   const wire = openWire(config);
   try {
     return new S3Store(wire, config, abilities ?? (await probed(wire, config)));
@@ -73,7 +77,7 @@ async function probed(wire: S3Wire, config: S3StoreConfig): Promise<StoreAbiliti
   return report.abilities;
 }
 
-class S3Store implements ArchiveStore {
+class S3Store implements ArchiveStore, RangedStore {
   readonly abilities: StoreAbilities;
   readonly #wire: S3Wire;
   readonly #config: S3StoreConfig;
@@ -110,6 +114,13 @@ class S3Store implements ArchiveStore {
     const winner = await this.#winning(key);
     if (winner === null) throw notFound(key);
     return streamObject(this.#wire, key, winner.version, winner.size);
+  }
+
+  async readFrom(key: string, version: string, from: number): Promise<AsyncIterable<Uint8Array>> {
+    assertKey(key);
+    const winner = version === '' ? await this.#winning(key) : { version, size: null };
+    if (winner === null) throw notFound(key);
+    return streamObject(this.#wire, key, winner.version, winner.size, from);
   }
 
   async *listVersions(prefix: string, after = ''): AsyncGenerator<ObjectVersion> {

@@ -76,6 +76,12 @@ export interface ObjectDigest {
   readonly size: number;
 }
 
+/** Stores that give an object from somewhere in the middle on. */
+export interface RangedStore {
+  /** As {@link ArchiveStore.readStream}, from byte `from` on, which MUST be one of the version's. */
+  readFrom(key: string, version: string, from: number): Promise<AsyncIterable<Uint8Array>>;
+}
+
 /**
  * Where the archive lives. Written once, read by version.
  *

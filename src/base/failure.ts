@@ -245,6 +245,7 @@ export const FAILURES = {
   'web/no-route': 'refuse',
   'web/origin': 'refuse',
   'web/provider': 'retry',
+  'web/range': 'refuse',
   'web/request': 'refuse',
   'web/token': 'refuse',
   'web/too-slow': 'retry',

@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import { codeOf, Failure } from '../base/failure.ts';
 import { openDirReader } from '../verify/dir-reader.ts';
-import type { ArchiveReader } from '../verify/reader.ts';
+import type { RangedReader } from '../export/files/ranged-reader.ts';
 import type { S3Settings } from './stores.ts';
 
 export interface OpenedReader extends AsyncDisposable {
-  readonly reader: ArchiveReader;
+  readonly reader: RangedReader;
 }
 
 /** Opens an archive for reading only: `file:///directory` or `s3://bucket/prefix`. Nothing is probed and nothing written. */
@@ -36,11 +36,12 @@ export async function openReader(url: string, s3: S3Settings | null): Promise<Op
     import('./stores.ts'),
   ]);
   const store = await openS3Store(s3Config(url, s3), UNPROBED);
-  const reader: ArchiveReader = {
+  const reader: RangedReader = {
     // What a bucket really keeps shows in each version; verify holds it against what the log says.
     abilities: { versions: true, locks: true },
     listVersions: (prefix, after) => store.listVersions(prefix, after),
     readStream: (key, version) => store.readStream(key, version),
+    readFrom: (key, version, from) => store.readFrom(key, version, from),
     state: (key, version) => store.state(key, version),
   };
   return { reader, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };

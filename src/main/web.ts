@@ -6,11 +6,11 @@ import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { ExportDesk } from '../export/desk/export-desk.ts';
 import { ArchiveFiles } from '../export/files/archive-files.ts';
+import type { RangedReader } from '../export/files/ranged-reader.ts';
 import { HoldDesk } from '../matters/hold-desk.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { signersOf } from '../record/manifest.ts';
 import { QueryThreads } from '../search/query-threads.ts';
-import type { ArchiveReader } from '../verify/reader.ts';
 import { ROUTES } from '../web/routes/all.ts';
 import { WebServer } from '../web/server.ts';
 import { exportThread } from './export-thread.ts';
@@ -25,7 +25,7 @@ export interface WebParts {
   readonly config: Config;
   readonly events: Events;
   readonly audit: Audit;
-  readonly reader: ArchiveReader;
+  readonly reader: RangedReader;
 }
 
 export interface Served {

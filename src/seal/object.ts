@@ -7,17 +7,12 @@ import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type Ke
 export const OBJECT_KEY_BYTES = 32;
 export const CHUNK_BYTES = 65_536;
 const TAG_BYTES = 16;
-const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
+export const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
 const NONCE_BYTES = 12;
 const COUNTER_OFFSET = 5;
 
 export function newObjectKey(): Buffer {
   return randomBytes(OBJECT_KEY_BYTES);
-}
-
-/** Length of the sealed form of `length` bytes. Empty input is one empty last chunk. */
-export function sealedObjectLength(length: number): number {
-  return length + Math.max(1, Math.ceil(length / CHUNK_BYTES)) * TAG_BYTES;
 }
 
 function chunkNonce(index: number, last: boolean): Buffer {
@@ -57,10 +52,17 @@ export async function* sealObject(key: Uint8Array, source: AsyncIterable<Uint8Ar
   yield sealChunk(keyObject, index, true, held ?? Buffer.alloc(0));
 }
 
-/** Opens a stream. Throws `ObjectError` on the first chunk that is not the sealed one. Output before the end is not yet proven whole. */
-export async function* openObject(key: Uint8Array, source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+/**
+ * Opens a stream that begins with chunk `first`. Throws `ObjectError` on the first chunk that is not the sealed one in this place. Output
+ * before the end is not yet proven whole; each chunk of it is proven to be this object's.
+ */
+export async function* openObject(
+  key: Uint8Array,
+  source: AsyncIterable<Uint8Array>,
+  first = 0,
+): AsyncGenerator<Buffer> {
   const keyObject = createSecretKey(key);
-  let index = 0;
+  let index = first;
   let held: Buffer | null = null;
   for await (const chunk of inChunks(source, SEALED_CHUNK_BYTES)) {
     if (held !== null) yield openChunk(keyObject, index++, false, held);

@@ -48,6 +48,7 @@ const STATUS: Partial<Record<FailureCode, number>> = {
   'web/no-route': 404,
   'web/origin': 403,
   'web/provider': 503,
+  'web/range': 416,
   'web/request': 400,
   'web/too-slow': 503,
   'web/unauthenticated': 401,

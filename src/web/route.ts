@@ -21,9 +21,17 @@ export interface RouteParts {
   readonly version: string;
 }
 
+export interface AskedRange {
+  readonly range: string | null;
+  /** The tag that a part must be of, if it is to fit what the client has. */
+  readonly ifRange: string | null;
+}
+
 /** Who asks, and until when. */
 export interface Asking {
   readonly identity: Identity;
+  /** The request's `Range` and `If-Range`, for answers of bytes. */
+  readonly range: AskedRange;
   /** Aborts when the client has gone, or has waited long enough. */
   readonly signal: AbortSignal;
 }
@@ -36,7 +44,14 @@ export type Answer<Body> = { readonly deeds: readonly [Deed, ...Deed[]] | 'nothi
   | { readonly body: Body }
   /** Done once the deeds are recorded, and not at all if they cannot be: what changes something. */
   | { readonly done: () => Promise<Body> }
-  | { readonly headers: Readonly<Record<string, string>>; readonly bytes: AsyncIterable<Uint8Array> }
+  | {
+      /** 200 if left out. */
+      readonly status?: 206;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly bytes: AsyncIterable<Uint8Array>;
+      /** Where something is opened already: lets go of it, if nothing is sent. */
+      readonly letGo?: () => Promise<unknown>;
+    }
 );
 
 interface Forms<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {

@@ -161,16 +161,26 @@ export class WebServer implements AsyncDisposable {
     reply.raw.once('close', () => gone.abort());
     const late = AbortSignal.timeout(this.#parts.answerMs ?? ANSWER_MS);
     const signal = AbortSignal.any([gone.signal, late]);
-    const { params, query, body } = request;
+    const { params, query, body, headers } = request;
+    const ifRange = headers['if-range'];
+    const range = { range: headers.range ?? null, ifRange: typeof ifRange === 'string' ? ifRange : null };
     let answer: Answer<unknown>;
     try {
-      answer = await one.answer({ params, query, body }, { identity, signal }, this.#routeParts);
+      answer = await one.answer({ params, query, body }, { identity, range, signal }, this.#routeParts);
     } catch (error) {
       throw late.aborted && !gone.signal.aborted ? tooSlow(ANSWER_MS) : error;
     }
-    if (answer.deeds !== 'nothing-shown') await this.#record(answer.deeds, identity);
+    try {
+      if (answer.deeds !== 'nothing-shown') await this.#record(answer.deeds, identity);
+    } catch (error) {
+      if ('bytes' in answer) await answer.letGo?.();
+      throw error;
+    }
     if ('bytes' in answer)
-      return reply.headers(answer.headers).send(Readable.from(answer.bytes, { objectMode: false }));
+      return reply
+        .code(answer.status ?? 200)
+        .headers(answer.headers)
+        .send(Readable.from(answer.bytes, { objectMode: false }));
     const told = 'done' in answer ? await answer.done() : answer.body;
     // A string goes out as it is: what it holds is the route's word, and no serializer leaves members out.
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(told));

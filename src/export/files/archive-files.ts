@@ -8,8 +8,9 @@ import { leafHashHex } from '../../record/hash.ts';
 import { leafOfKey, mediaKey, segmentPrefix } from '../../record/layout.ts';
 import type { ObjectKey } from '../../record/message.ts';
 import { MAX_SEGMENT_BYTES, parseSegment, type Segment } from '../../record/segment.ts';
-import { ObjectError, openObject } from '../../seal/object.ts';
-import { listed, readWhole, ReaderTrouble, stateOf, streamed, type ArchiveReader } from '../../verify/reader.ts';
+import { CHUNK_BYTES, ObjectError, openObject, SEALED_CHUNK_BYTES } from '../../seal/object.ts';
+import { listed, readWhole, ReaderTrouble, stateOf, streamed } from '../../verify/reader.ts';
+import { streamedFrom, type RangedReader } from './ranged-reader.ts';
 
 /** A record of the log that names a sealed file. */
 export interface FileRecord {
@@ -43,13 +44,13 @@ interface Place {
 
 /** Files of an archive, opened with the keys that their records hold. */
 export class ArchiveFiles {
-  readonly #reader: ArchiveReader;
+  readonly #reader: RangedReader;
   readonly #origin: string;
   #places: readonly Place[] = [];
   #isListed = false;
   readonly #segments = new Map<string, Segment>();
 
-  constructor(reader: ArchiveReader, origin: string) {
+  constructor(reader: RangedReader, origin: string) {
     this.#reader = reader;
     this.#origin = origin;
   }
@@ -80,9 +81,40 @@ export class ArchiveFiles {
     if (left !== 0 || hash.digest('hex') !== object.sha256) throw new FileError('corrupt');
   }
 
+  /**
+   * A part of the plaintext, from byte `from` to byte `to`, both included and both of the file. Each piece is proven to be this file's and
+   * in its place, by the file's own key; that the rest is whole as well, only {@link open} tells. Throws as that does.
+   */
+  async *openRange({ leaf, id, object }: FileRecord, from: number, to: number): AsyncGenerator<Buffer> {
+    const { h } = await this.#sealed(leaf, id);
+    const state = await this.#asked(mediaKey(h), () => stateOf(this.#reader, mediaKey(h), ''));
+    if (state === null) throw new FileError('missing');
+    const first = Math.floor(from / CHUNK_BYTES);
+    const sealed = streamedFrom(this.#reader, mediaKey(h), state.version, first * SEALED_CHUNK_BYTES);
+    let at = first * CHUNK_BYTES;
+    try {
+      for await (const chunk of openObject(keyOf(object), sealed, first)) {
+        const part = chunk.subarray(Math.max(0, from - at), to + 1 - at);
+        at += chunk.length;
+        if (part.length > 0) yield part;
+        if (at > to) return;
+      }
+    } catch (error) {
+      if (error instanceof ObjectError) throw new FileError('corrupt');
+      if (error instanceof ReaderTrouble) throw unread(error);
+      throw error;
+    }
+    throw new FileError('corrupt');
+  }
+
   /** The object that a record's header names: of a record whose body is an object itself, the one behind that. */
   async #sealed(leaf: number, id: Hex256): Promise<BytesRef> {
-    const segment = await this.#segmentOf(leaf);
+    let segment = await this.#segmentOf(leaf);
+    // The log has grown since it was listed.
+    if (leaf - segment.head.first >= segment.entries.length) {
+      this.#isListed = false;
+      segment = await this.#segmentOf(leaf);
+    }
     const line = segment.entries[leaf - segment.head.first];
     if (line === undefined || leafHashHex(line) !== id) throw new FileError('corrupt');
     const entry = parseEntry(line.toString('latin1'));

@@ -3,9 +3,10 @@ import { create } from 'content-disposition';
 import { fileTypeFromBuffer } from 'file-type';
 import { z } from 'zod';
 import { Failure } from '../../base/failure.ts';
-import { FileError } from '../../export/files/archive-files.ts';
+import { FileError, type ArchiveFiles, type FileRecord } from '../../export/files/archive-files.ts';
 import { endingOf, safeName } from '../../export/files/file-name.ts';
 import { plainLine } from '../../search/plain-text.ts';
+import { partOf, type Part } from '../byte-range.ts';
 import { leafInPath } from '../forms.ts';
 import { route } from '../route.ts';
 import { assertWithin } from '../within.ts';
@@ -39,30 +40,60 @@ export const fileRoute = route({
         .meta({ description: 'To show it in place, where its bytes say that it is a picture, sound or film.' }),
     }),
   },
-  answer: async ({ params: { leaf }, query, identity, signal }, { index, files }) => {
+  answer: async ({ params: { leaf }, query, identity, range, signal }, { index, files }) => {
     await assertWithin(index, leaf, identity, signal);
     const { attachment, object, id } = await index.ask('file', [leaf], signal);
-    const bytes = files.open({ leaf, id, object });
+    const record = { leaf, id, object };
+    const tag = `"${object.sha256}"`;
+    const part = partOf(range, tag, object.size);
+    const bytes = files.open(record);
     // Opened so far that it is known to be there, and what it begins with; not a byte of it goes out before the deed is recorded.
     const first = await beginning(bytes);
     const found = (await fileTypeFromBuffer(first))?.mime ?? null;
     const claimed = typeof attachment.contentType === 'string' ? plainLine(attachment.contentType).slice(0, 100) : '';
     const isShown = query.show === 'yes' && found !== null && SHOWN.has(found);
+    if (part !== null) await bytes.return(undefined);
+    const answered = part === null ? inWhole(object.size, first, bytes) : await inPart(part, files, record);
     return {
       deeds: [{ act: 'file', leaf, sha256: object.sha256 }],
+      ...answered,
       headers: {
+        ...answered.headers,
         'content-type': isShown ? found : UNKNOWN_TYPE,
-        'content-length': String(object.size),
+        'accept-ranges': 'bytes',
+        etag: tag,
         'content-disposition': dispositionOf(attachment.fileName, found, isShown),
         'holdfast-claimed-type': ascii(claimed),
         'holdfast-found-type': found ?? 'unknown',
         'holdfast-type-verdict': verdictOf(claimed, found),
         'holdfast-sha256': object.sha256,
       },
-      bytes: whole(first, bytes),
     };
   },
 });
+
+interface Answered {
+  readonly status?: 206;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly letGo: () => Promise<unknown>;
+}
+
+function inWhole(size: number, first: Buffer, rest: AsyncGenerator<Buffer>): Answered {
+  return {
+    headers: { 'content-length': String(size) },
+    bytes: whole(first, rest),
+    letGo: () => rest.return(undefined),
+  };
+}
+
+async function inPart({ from, to }: Part, files: ArchiveFiles, record: FileRecord): Promise<Answered> {
+  const { size } = record.object;
+  const headers = { 'content-length': String(to - from + 1), 'content-range': `bytes ${from}-${to}/${size}` };
+  const bytes = files.openRange(record, from, to);
+  const first = await beginning(bytes);
+  return { status: 206, headers, bytes: whole(first, bytes), letGo: () => bytes.return(undefined) };
+}
 
 async function beginning(bytes: AsyncGenerator<Buffer>): Promise<Buffer> {
   try {
@@ -79,9 +110,13 @@ async function beginning(bytes: AsyncGenerator<Buffer>): Promise<Buffer> {
  */
 async function* whole(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   let held = first;
-  for await (const piece of rest) {
-    yield held;
-    held = piece;
+  try {
+    for await (const piece of rest) {
+      yield held;
+      held = piece;
+    }
+  } catch (error) {
+    throw told(error);
   }
   yield held;
 }

@@ -6,7 +6,7 @@ import type { S3StoreConfig } from '../../../src/archive/s3-wire.ts';
 import type { ArchiveStore } from '../../../src/archive/store.ts';
 import { storeContract } from './contract.ts';
 import { newBucket, PREFIX, s3Subject } from './s3-subject.ts';
-import { digestOf, expectFailure, failureOf, freshKey, listed, lockFor, textOf } from './subject.ts';
+import { digestOf, drained, expectFailure, failureOf, freshKey, listed, lockFor, textOf } from './subject.ts';
 
 const config = await newBucket();
 const subject = await s3Subject(config);
@@ -37,6 +37,22 @@ describe('a bucket as such', () => {
     await using reader = await openS3Store(config, UNPROBED);
     expect(textOf(await reader.read(key))).toBe('first');
     await expectFailure(reader.grant(key, digestOf(Buffer.of(1)), await lockFor(reader)), 'store/no-ability');
+  });
+
+  it('gives the rest of a version from a byte on, and says so where it cannot', async () => {
+    const key = freshKey();
+    const { version } = await store.create(key, Buffer.from('0123456789'), await lockFor(store));
+    await subject.others?.addVersion(key, Buffer.from('a later version'));
+    await using reader = await openS3Store(config, UNPROBED);
+    for (const of of [version, '']) {
+      expect(String(await drained(await reader.readFrom(key, of, 3)))).toBe('3456789');
+      expect(String(await drained(await reader.readFrom(key, of, 9)))).toBe('9');
+      expect(String(await drained(await reader.readFrom(key, of, 0)))).toBe('0123456789');
+    }
+    const behind = async (): Promise<Buffer> => drained(await reader.readFrom(key, version, 10));
+    await expect(behind()).rejects.toThrow(/store\//);
+    const missing = async (): Promise<Buffer> => drained(await reader.readFrom(freshKey(), '', 1));
+    await expectFailure(missing(), 'store/not-found');
   });
 
   it('has no holds where the credentials have none', async () => {
