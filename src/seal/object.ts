@@ -15,11 +15,6 @@ export function newObjectKey(): Buffer {
   return randomBytes(OBJECT_KEY_BYTES);
 }
 
-/** Length of the sealed form of `length` bytes. Empty input is one empty last chunk. */
-export function sealedObjectLength(length: number): number {
-  return length + Math.max(1, Math.ceil(length / CHUNK_BYTES)) * TAG_BYTES;
-}
-
 function chunkNonce(index: number, last: boolean): Buffer {
   const nonce = Buffer.alloc(NONCE_BYTES);
   nonce.writeUIntBE(index, COUNTER_OFFSET, 6);

@@ -5,13 +5,6 @@ import { byteSize, duration } from '../../base/duration.ts';
 
 const DAY_MS = 86_400_000;
 
-/**
- * Oldest signal-cli that captures what the network sends today: before 0.14.5 messages of unidentified senders were lost after a
- * change of Signal's server, before 0.14.3 the archive answered calls with "busy". The REST API does not tell its version:
- * operators pin the image.
- */
-export const MIN_SIGNAL_CLI = '0.14.5';
-
 const webhook = z.strictObject({
   host: z.string().min(1).default('127.0.0.1').describe('Loopback: the REST API sends no credentials.'),
   port: z.number().int().min(0).max(65_535).describe('0: any free port.'),
@@ -115,7 +108,6 @@ export const signalConfig = z
   });
 
 export type SignalConfig = z.output<typeof signalConfig>;
-export type SignalConfigInput = z.input<typeof signalConfig>;
 
 /** False where the WebSocket is the only intake: it drops messages even while it is connected. */
 export function hasLosslessIntake(config: SignalConfig): boolean {

@@ -70,7 +70,6 @@ export const whatsappConfig = z.strictObject({
 });
 
 export type WhatsAppConfig = z.output<typeof whatsappConfig>;
-export type WhatsAppConfigInput = z.input<typeof whatsappConfig>;
 
 /** Throws `config/invalid` with every problem's path. */
 export function parseConfig(settings: unknown): WhatsAppConfig {

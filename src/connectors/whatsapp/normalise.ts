@@ -11,7 +11,7 @@ import { messageFrame, recipientsOf } from './normalise/stanza.ts';
 import { understandUnread } from './normalise/unread-message.ts';
 import { asField } from './normalise/wire.ts';
 
-export { normaliseEvent, normaliseMutation } from './normalise/app-state.ts';
+export { normaliseMutation } from './normalise/app-state.ts';
 export { normaliseAppState, normaliseRecords } from './normalise/app-state-patches.ts';
 export { normaliseHistory } from './normalise/history.ts';
 export type * from './normalise/input.ts';

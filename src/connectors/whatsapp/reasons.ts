@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 
-/** Which way bytes came, and what else writes records. Stored with every capture: never rename. */
-export type Via = 'socket' | 'history' | 'media' | 'event' | 'connector';
+/** Which way bytes came, and what else writes records. Stored with every capture: never rename, nor use `event` again. */
+export type Via = 'socket' | 'history' | 'media' | 'connector';
 
 /** Why an account is not green. */
 export type HealthReason =

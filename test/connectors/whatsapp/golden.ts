@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
 import {
   normaliseDecrypted,
-  normaliseEvent,
   normaliseHistory,
   normaliseMutation,
   normaliseStanza,
@@ -40,7 +39,6 @@ export interface Step {
     readonly index: unknown[];
     readonly value: object;
   };
-  readonly event?: { readonly name: string; readonly value: unknown };
 }
 
 export interface GoldenCase {
@@ -86,7 +84,7 @@ export function understoodOf(steps: readonly Step[]): Understood[][] {
 }
 
 function understand(step: Step, context: Context): Iterable<Understood> {
-  const { node, message, failure, history, mutation, event } = step;
+  const { node, message, failure, history, mutation } = step;
   if (history !== undefined) {
     const notification = proto.Message.HistorySyncNotification.encode(
       proto.Message.HistorySyncNotification.fromObject(history.notification),
@@ -101,7 +99,6 @@ function understand(step: Step, context: Context): Iterable<Understood> {
     ).finish();
     return normaliseMutation({ collection, operation, action }, context);
   }
-  if (event !== undefined) return normaliseEvent(event, context);
   const stanza = nodeOf(node ?? { tag: 'nothing' });
   if (message === undefined)
     return normaliseStanza({ node: stanza, ...(failure === undefined ? {} : { failure }) }, context);

@@ -5,7 +5,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   normaliseDecrypted,
-  normaliseEvent,
   normaliseHistory,
   normaliseMutation,
   normaliseStanza,
@@ -184,16 +183,11 @@ test('splits a history blob so that every byte of it is in one of the records', 
   }
 });
 
-test('never throws on mutations and events of any shape', () => {
+test('never throws on mutations of any shape', () => {
   fc.assert(
-    fc.property(
-      fc.uint8Array({ maxLength: 120 }),
-      fc.anything({ withBigInt: true, withDate: true, withMap: true, withTypedArray: true }),
-      (action, value) => {
-        assertSound(normaliseMutation({ collection: 'regular', operation: 'set', action }, context));
-        assertSound(normaliseEvent({ name: 'contacts.upsert', value }, context));
-      },
-    ),
+    fc.property(fc.uint8Array({ maxLength: 120 }), (action) => {
+      assertSound(normaliseMutation({ collection: 'regular', operation: 'set', action }, context));
+    }),
     RUNS,
   );
 });

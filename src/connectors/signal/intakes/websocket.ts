@@ -49,11 +49,11 @@ export class WebSocketIntake {
     let pauseMs = retryMs;
     let lastMs: number | null = null;
     while (!signal.aborted) {
-      const openedMs = await this.#hold(signal, () => {
+      const wasOpen = await this.#hold(signal, () => {
         if (lastMs !== null) onGap(lane, lastMs);
         this.#up();
       });
-      if (openedMs !== null) {
+      if (wasOpen) {
         pauseMs = retryMs;
         lastMs = clock();
       }
@@ -64,8 +64,8 @@ export class WebSocketIntake {
     }
   }
 
-  /** One socket's life. Resolves when it is over, with the time it opened; null if it never did. */
-  async #hold(signal: AbortSignal, onOpen: () => void): Promise<number | null> {
+  /** One socket's life. Resolves when it is over: whether it ever opened. */
+  async #hold(signal: AbortSignal, onOpen: () => void): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const socket = new WebSocket(this.#url);
     const end = (): void => {
@@ -76,9 +76,9 @@ export class WebSocketIntake {
     const onPing = (message: unknown): void => {
       if ((message as { websocket?: unknown }).websocket === socket) silence.broken();
     };
-    let openedMs: number | null = null;
+    let wasOpen = false;
     socket.addEventListener('open', () => {
-      openedMs = this.#parts.clock();
+      wasOpen = true;
       silence.broken();
       onOpen();
     });
@@ -95,7 +95,7 @@ export class WebSocketIntake {
     unsubscribe(PING, onPing);
     silence[Symbol.dispose]();
     socket.close();
-    return openedMs;
+    return wasOpen;
   }
 
   /** A text frame is valid UTF-8, so its bytes come back exactly. */

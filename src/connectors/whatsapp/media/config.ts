@@ -18,5 +18,3 @@ export const mediaConfig = z.strictObject({
   giveUp: duration.prefault('30d').describe('A file that cannot be had for this long is lost.'),
   backlog: duration.prefault('10m').describe('A file that waits this long shows in health.'),
 });
-
-export type MediaConfig = z.output<typeof mediaConfig>;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { proto } from '@whiskeysockets/baileys/WAProto/index.js';
-import type { Json } from '../../../record/canonical.ts';
-import { bareJid, isLid, ownPerson, pairOf, partyOf, personOf } from './address.ts';
+import { bareJid, ownPerson, pairOf, partyOf, personOf } from './address.ts';
 import { nowhere, refKey, understood, unknown, type Frame, type Meaning } from './frame.ts';
-import type { Context, EventInput, MutationInput, Understood } from './input.ts';
+import type { Context, MutationInput, Understood } from './input.ts';
 import { frameOf } from './history-message.ts';
-import { msOf, plainJson, text } from './plain.ts';
+import { msOf, text } from './plain.ts';
 import { encodeRaw } from './raw.ts';
 import { targetOf } from './said.ts';
 import { unreadPaths } from './wire.ts';
@@ -83,38 +82,4 @@ function contactMeaning(
   const name = text(contactAction?.fullName) ?? text(lidContactAction?.fullName) ?? text(contactAction?.firstName);
   const state = { party: partyOf(context, person, name), removed: operation === 'remove' };
   return { body: { kind: 'contacts', state }, pairs: pairOf(person) };
-}
-
-/** What only the client's events tell: contacts as it gathered them, groups it asked for, pairs of addresses it learnt. */
-export function normaliseEvent({ name, value }: EventInput, context: Context): readonly [Understood] {
-  const json = plainJson(value);
-  const raw = encodeRaw({ origin: 'event', facts: { name, value: json }, stanza: null, parts: [] });
-  const frame = nowhere(context, raw);
-  try {
-    return [understood(frame, eventMeaning(context, name, json))];
-  } catch {
-    return [understood(frame, unknown('event not understood'))];
-  }
-}
-
-function eventMeaning(context: Context, name: string, value: Json): Meaning {
-  if (name.startsWith('contacts.'))
-    return { body: { kind: 'contacts', state: { changes: value } }, pairs: pairsIn(context, value) };
-  if (name.startsWith('lid-mapping.')) {
-    return { body: { kind: 'contacts', state: { addresses: value } }, pairs: pairsIn(context, value) };
-  }
-  if (name.startsWith('groups.')) return { body: { kind: 'group', state: value }, pairs: pairsIn(context, value) };
-  const what = wordOf(name);
-  return { body: { kind: 'sync', what }, revision: what };
-}
-
-/** Wherever a value has two addresses of one person side by side. */
-function pairsIn(context: Context, value: Json, depth = 6): { lid: string; pn: string }[] {
-  if (typeof value !== 'object' || value === null || depth === 0) return [];
-  if (Array.isArray(value)) return value.flatMap((item: Json) => pairsIn(context, item, depth - 1));
-  const members = value as { readonly [name: string]: Json };
-  const jids = ['id', 'lid', 'phoneNumber', 'pn', 'jid'].map((name) => members[name]);
-  const person = personOf(context.own, ...jids.map((jid) => (typeof jid === 'string' ? jid : null)));
-  const inner = Object.values(members).flatMap((member) => pairsIn(context, member, depth - 1));
-  return [...(isLid(person.lid) ? pairOf(person) : []), ...inner];
 }

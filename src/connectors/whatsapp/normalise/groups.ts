@@ -66,11 +66,6 @@ function membersOf({ own }: Context, node: StanzaNode): Member[] {
     }));
 }
 
-export interface GroupSnapshot {
-  readonly meaning: Meaning;
-  readonly group: string | null;
-}
-
 /** The state of a group as the server tells it: who is in it, and under which rules. */
 export function snapshotMeaning(context: Context, group: StanzaNode): Meaning {
   const { attrs } = group;

@@ -72,12 +72,6 @@ export interface AppStateRecords {
   readonly blob: Uint8Array;
 }
 
-/** Something only Baileys' events tell. Values are stored as JSON; bytes in them as base64. */
-export interface EventInput {
-  readonly name: string;
-  readonly value: unknown;
-}
-
 /** What one capture is made of, and what follows from it for the session state. `via` and `atMs` are the caller's to add. */
 export interface Understood {
   readonly native: NativeId;

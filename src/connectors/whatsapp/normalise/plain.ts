@@ -33,11 +33,6 @@ export function listed<T>(list: readonly T[] | null | undefined): readonly T[] {
   return (list ?? []).slice(0, MOST_ITEMS + 1);
 }
 
-/** Any value as canonical JSON: bytes as base64, wide integers as text, lone surrogates replaced, cycles and depths cut off. */
-export function plainJson(value: unknown): Json {
-  return plain(value, DEEPEST, { isCut: false }) ?? null;
-}
-
 function plain(value: unknown, depth: number, limits: Limits): Json | undefined {
   switch (typeof value) {
     case 'string':

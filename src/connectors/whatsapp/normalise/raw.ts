@@ -24,7 +24,8 @@ const HEAD = 'holdfast whatsapp raw v1\n';
 const LF = 0x0a;
 const EMPTY = new Uint8Array(0);
 
-export type RawOrigin = 'stanza' | 'history' | 'mutation' | 'event';
+/** Never used again: `event`. */
+export type RawOrigin = 'stanza' | 'history' | 'mutation';
 
 export interface RawPart {
   readonly is:
