@@ -162,7 +162,8 @@ export interface IndexDb extends AsyncDisposable {
   repacks(): Promise<readonly RepackEntry[]>;
   /**
    * Puts records that have become readable in the place of those that {@link awaited} named; MUST pass over any others. Afterwards the
-   * index MUST answer as if they had been readable at once, but for the order of lines of the same second, which is that of their coming.
+   * index MUST answer as if they had been readable at once. Lines of one second may change places by it: a page by time that is asked for
+   * behind it may show some of those again, or leave some out.
    */
   mend(records: readonly ReadRecord[]): Promise<void>;
   /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Attachment, Content } from '../record/message.ts';
 import { currentContent, standingReactions } from './fold.ts';
-import type { HeldFile, Line, LineRecord } from './line.ts';
+import type { HeldFile, Line, LineRecord, PersonId } from './line.ts';
 import { BREAK, indexWords } from './words.ts';
 
 /** What `has:` may ask for. */
@@ -96,6 +96,13 @@ function everyString(value: unknown, depth: number): string[] {
 /** Views are sealed by connectors, but what is in them was chosen by strangers: only text is taken for text. */
 function strings(values: readonly unknown[]): string[] {
   return values.filter((value): value is string => typeof value === 'string' && value !== '');
+}
+
+/** Who had a part in a line without having written or been sent it. */
+export function bystanders({ reactions, votes, marks, events, deleted }: Line): PersonId[] {
+  const parts = [...reactions, ...votes, ...marks, ...(deleted === null ? [] : [deleted])].map(({ person }) => person);
+  const people = new Set([...parts, ...events.map(({ sender }) => sender)]);
+  return [...people].filter((person) => person !== null);
 }
 
 /** The text a hit shows: what the message says now, or what kind of thing the line is about. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { parseQuery } from './query-parse.ts';
 import type { PersonField, QueryNode } from './query.ts';
-import { firstIdOf } from './sqlite-lines.ts';
+import { firstIdOf } from './line-id.ts';
 import { underTag } from './sqlite-tagged.ts';
 
 /** Who and what the names in a query mean, as this index knows them. */

@@ -6,7 +6,7 @@ import type { Query, QueryNode } from './query.ts';
 import type { Answering } from './sqlite-answering.ts';
 import { compileQuery } from './sqlite-compile.ts';
 import type { SearchReader } from './sqlite-reader.ts';
-import { LINES_A_SECOND } from './sqlite-schema.ts';
+import { LINES_A_SECOND } from './line-id.ts';
 
 type Counts<Key> = Map<Key, number>;
 type CountedRow = readonly [id: number, conversation: number | null, author: number | null, kind: LineKind];

@@ -127,6 +127,7 @@ export class SqliteIndex implements IndexDb {
     try {
       let [unreadable, awaited] = [before.unreadable, before.awaited];
       writer.lines.added = 0;
+      writer.lines.takeLate();
       for (const record of records) {
         if (record.awaits !== undefined || !this.#awaited.drop(record.leaf)) continue;
         writer.forget(record.leaf);

@@ -2,18 +2,22 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { foldLine } from './fold.ts';
 import type { Line, LineRecord, PersonId } from './line.ts';
-import { featuresOf, shownText, wordsOf } from './searchable.ts';
-import { LINES_A_SECOND } from './sqlite-schema.ts';
+import { firstIdOf, idToMs, LINES_A_SECOND } from './line-id.ts';
+import { bystanders, featuresOf, shownText, wordsOf } from './searchable.ts';
 import { RECORD_COLUMNS, recordOf, type Row } from './sqlite-records.ts';
 
 const SQL = {
   lastOf: 'SELECT id FROM line WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1',
-  add: "INSERT INTO line VALUES(?, ?, NULL, 'never-captured', ?, 0, 0, 0, ?, ?, '')",
-  addFilled: 'INSERT INTO line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  settle: 'UPDATE line SET settled = 1, conversation = coalesce(?, conversation), at = ? WHERE id = ?',
+  add: "INSERT INTO line VALUES(?, ?, NULL, 'never-captured', ?, 0, 0, 0, ?, ?, ?, '')",
+  addFilled: 'INSERT INTO line VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  settle: 'UPDATE line SET settled = ?, conversation = coalesce(?, conversation), at = ? WHERE id = ?',
+  placed: 'UPDATE line SET placed = ? WHERE id = ?',
+  placedBefore: 'UPDATE line SET placed = ?1 WHERE id = ?2 AND placed > ?1',
+  ofSecond: 'SELECT id FROM line WHERE id >= ? AND id < ? ORDER BY id',
+  inOrder: 'SELECT id FROM line WHERE id >= ? AND id < ? ORDER BY placed, id',
   place: 'UPDATE line SET conversation = ? WHERE id = ? AND conversation IS NULL',
   fill: 'UPDATE line SET author = ?, kind = ?, edited = ?, deleted = ?, copies = ?, leaf = ?, text = ? WHERE id = ?',
-  get: 'SELECT conversation, settled, at FROM line WHERE id = ?',
+  get: 'SELECT conversation, settled, placed, at FROM line WHERE id = ?',
   drop: 'DELETE FROM line WHERE id = ?',
   moveLine: 'UPDATE line SET id = ? WHERE id = ?',
   moveNames: 'UPDATE named SET line = ? WHERE line = ?',
@@ -38,7 +42,17 @@ const SQL = {
 interface Unwritten {
   conversation: number | null;
   atMs: number;
-  settled: boolean;
+  settled: number;
+  readonly leaf: number;
+}
+
+/** Beyond all leaves. */
+const SPOKEN_OF = 2 ** 52;
+
+/** Where and when a line stands, by the record that makes it. */
+interface Place {
+  readonly atMs: number;
+  readonly conversation: number | null;
   readonly leaf: number;
 }
 
@@ -56,6 +70,8 @@ export class LineWriter {
   readonly #pairs = new Map<number, Row>();
   /** Conversations of which nobody has said who is in them. */
   readonly #unlisted = new Set<number>();
+  /** Seconds whose lines may be out of their order: only where records come later than they stand in the log. */
+  #late: Set<number> | null = null;
   /** Change of the number of lines in this transaction. */
   added = 0;
 
@@ -72,7 +88,8 @@ export class LineWriter {
 
   create(atMs: number, conversation: number | null, leaf: number, settled: boolean): number {
     const id = this.#freeId(atMs);
-    this.#unwritten.set(id, { conversation, atMs, settled, leaf });
+    this.#unwritten.set(id, { conversation, atMs, settled: settled ? leaf + 1 : 0, leaf });
+    this.#late?.add(firstIdOf(idToMs(id)));
     this.#fresh.set(id, []);
     this.#dirty.add(id);
     this.added += 1;
@@ -106,7 +123,7 @@ export class LineWriter {
     const row = this.#unwritten.get(id);
     if (row === undefined) return;
     this.#unwritten.delete(id);
-    this.#sql.add.run(id, row.conversation, row.atMs, row.settled ? 1 : 0, row.leaf);
+    this.#sql.add.run(id, row.conversation, row.atMs, row.settled, row.leaf, row.leaf);
   }
 
   #writeAll(): void {
@@ -116,18 +133,22 @@ export class LineWriter {
   addPart(line: number, record: LineRecord, changesSearch: boolean): void {
     this.#sql.part.run(line, record.leaf);
     this.#fresh.get(line)?.push(record);
-    if (changesSearch) this.#dirty.add(line);
+    // The first leaf of a line is said with it, and may be that of a receipt.
+    if (changesSearch || this.#late !== null) this.#dirty.add(line);
   }
 
   /** What makes the line has come: from now on it stands at its own time and place. Returns its id, which may be another. */
-  settle(line: number, atMs: number, conversation: number | null): number {
-    if (this.#unwritten.get(line)?.settled === true) return line;
+  settle(line: number, { atMs, conversation, leaf }: Place): number {
+    const settled = this.#unwritten.get(line)?.settled ?? Number(this.#sql.get.get(line)?.['settled']);
+    // Of several sightings the first in the log says where it stands.
+    if (settled > 0 && settled <= leaf + 1) return line;
     this.#write(line);
-    if (Number(this.#sql.get.get(line)?.['settled']) === 1) return line;
-    this.#sql.settle.run(conversation, atMs, line);
+    this.#sql.settle.run(leaf + 1, conversation, atMs, line);
     this.#dirty.add(line);
     if (firstIdOf(atMs) === firstIdOf(idToMs(line))) return line;
     const id = this.#freeId(atMs);
+    this.#sql.placed.run(leaf, line);
+    this.#late?.add(firstIdOf(atMs));
     this.#sql.unword.run(line);
     this.#sql.moveLine.run(id, line);
     this.#release(line);
@@ -142,6 +163,35 @@ export class LineWriter {
     else if (conversation !== null && this.#sql.place.run(conversation, line).changes > 0) this.#dirty.add(line);
   }
 
+  /** Records that come now stand earlier in the log than others that were taken in: {@link flush} puts lines in the order of the log. */
+  takeLate(): void {
+    this.#late = new Set();
+  }
+
+  /** A record that would have put the line where it stands, had it come in its turn. */
+  spokenOf(line: number, atMs: number, leaf: number): void {
+    const second = firstIdOf(atMs);
+    if (this.#late === null || second !== firstIdOf(idToMs(line))) return;
+    this.#write(line);
+    if (this.#sql.placedBefore.run(leaf, line).changes > 0) this.#late.add(second);
+  }
+
+  #putInOrder(second: number): void {
+    const span = [second, second + LINES_A_SECOND] as const;
+    const ids = this.#sql.ofSecond.all(...span).map(({ id }) => Number(id));
+    const wanted = this.#sql.inOrder.all(...span).map(({ id }) => Number(id));
+    const moves = wanted.flatMap((from, index) => (from === ids[index] ? [] : [{ from, to: ids[index] as number }]));
+    // By ids that no line has: all of them give theirs up first.
+    for (const { from } of moves) this.#renumber(from, -from);
+    for (const { from, to } of moves) this.#renumber(-from, to);
+  }
+
+  #renumber(from: number, to: number): void {
+    if (from > 0) this.#sql.unword.run(from);
+    this.#sql.moveLine.run(to, from);
+    this.#movePartsTo(to, from);
+  }
+
   #movePartsTo(to: number, from: number): void {
     this.#sql.moveNames.run(to, from);
     this.#sql.moveParts.run(to, from);
@@ -153,13 +203,14 @@ export class LineWriter {
     this.#dirty.add(to);
   }
 
-  /** Two lines turn out to be one. Returns the one that stays: that which was made by its own record. */
+  /** Two lines turn out to be one. Returns the one that stays: that which was made by its own record, and else was there first. */
   merge(a: number, b: number): number {
     if (a === b) return a;
     this.#write(a);
     this.#write(b);
     const [first, second] = [this.#sql.get.get(a), this.#sql.get.get(b)];
-    const keepSecond = Number(first?.['settled']) < Number(second?.['settled']);
+    const rank = (row: Row | undefined): number => Number(row?.['settled']) || SPOKEN_OF + Number(row?.['placed']);
+    const keepSecond = rank(second) < rank(first);
     const [kept, gone] = keepSecond ? [b, a] : [a, b];
     this.#fresh.delete(kept);
     this.#fresh.delete(gone);
@@ -218,6 +269,11 @@ export class LineWriter {
 
   /** Folds every line that changed and writes what is searched. In order of ids, as the full-text index wants it. */
   flush(): void {
+    if (this.#late !== null) {
+      this.#writeAll();
+      for (const second of this.#late) this.#putInOrder(second);
+      this.#late = null;
+    }
     for (const line of [...this.#dirty].toSorted((a, b) => a - b)) this.#fill(line);
     this.#dirty.clear();
     this.#fresh.clear();
@@ -239,8 +295,8 @@ export class LineWriter {
     if (unwritten === undefined) {
       this.#sql.fill.run(author, kind, edited, gone, copies, leaf, text, id);
     } else {
-      const { atMs, settled } = unwritten;
-      this.#sql.addFilled.run(id, conversation, author, kind, atMs, edited, gone, copies, settled ? 1 : 0, leaf, text);
+      const { atMs, settled, leaf: placed } = unwritten;
+      this.#sql.addFilled.run(id, conversation, author, kind, atMs, edited, gone, copies, settled, placed, leaf, text);
     }
     if (fresh === undefined) this.#sql.unword.run(id);
     if (conversation === null) return;
@@ -294,21 +350,6 @@ export class LineWriter {
     }
     return (JSON.parse(String(found['people'])) as PersonId[]).map((person) => this.#root(person));
   }
-}
-
-/** Who had a part in a line without having written or been sent it. */
-function bystanders({ reactions, votes, marks, events, deleted }: Line): PersonId[] {
-  const parts = [...reactions, ...votes, ...marks, ...(deleted === null ? [] : [deleted])].map(({ person }) => person);
-  const people = new Set([...parts, ...events.map(({ sender }) => sender)]);
-  return [...people].filter((person) => person !== null);
-}
-
-export function firstIdOf(timeMs: number): number {
-  return Math.floor(timeMs / 1000) * LINES_A_SECOND;
-}
-
-export function idToMs(id: number): number {
-  return Math.floor(id / LINES_A_SECOND) * 1000;
 }
 
 /** A facet's value as one word of the index. */

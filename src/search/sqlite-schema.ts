@@ -6,17 +6,16 @@ import { codeOf, Failure } from '../base/failure.ts';
 import { ACT_TABLES } from './sqlite-acts.ts';
 
 /** Changes with every change of what is stored: an index of another version is built anew. */
-export const INDEX_VERSION = 6;
+export const INDEX_VERSION = 7;
 const FILE = 'index.db';
 const OTHERS_MAY = 0o077;
 const CACHE_KIB = 65_536;
 
-/** Ids of lines are time: this many lines may share one second. */
-export const LINES_A_SECOND = 16_384;
-
 /*
  * line.id = second * 16384 + n, so that newest first is the order of row ids, a range of dates is a range of row ids, and the full-text
  * index stops after a page. Who, where and what a line is are words of the column `meta`, so that filters are intersected there too.
+ * line.settled = 1 + leaf of the record that made it, 0 while others only speak of it; line.placed = leaf of the record that put it into its
+ * second: in the order of those leaves lines stand within one.
  */
 const SCHEMA = `
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -34,7 +33,7 @@ CREATE TABLE member(conversation INTEGER, at INTEGER, leaf INTEGER, people TEXT 
 CREATE TABLE record(leaf INTEGER PRIMARY KEY, id TEXT NOT NULL, stream TEXT NOT NULL, at INTEGER NOT NULL, account INTEGER, sender INTEGER, conversation INTEGER, defect TEXT, view TEXT, clear TEXT, objects TEXT);
 CREATE TABLE awaited(leaf INTEGER PRIMARY KEY, segment INTEGER NOT NULL, kind TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE repack(hash TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE line(id INTEGER PRIMARY KEY, conversation INTEGER, author INTEGER, kind TEXT NOT NULL, at INTEGER NOT NULL, edited INTEGER NOT NULL, deleted INTEGER NOT NULL, copies INTEGER NOT NULL, settled INTEGER NOT NULL, leaf INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE TABLE line(id INTEGER PRIMARY KEY, conversation INTEGER, author INTEGER, kind TEXT NOT NULL, at INTEGER NOT NULL, edited INTEGER NOT NULL, deleted INTEGER NOT NULL, copies INTEGER NOT NULL, settled INTEGER NOT NULL, placed INTEGER NOT NULL, leaf INTEGER NOT NULL, text TEXT NOT NULL);
 CREATE INDEX line_conversation ON line(conversation, id);
 CREATE TABLE named(name TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX named_line ON named(line);

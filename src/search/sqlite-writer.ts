@@ -173,16 +173,21 @@ export class RecordWriter {
       const line =
         found === null
           ? this.lines.create(atMs, conversation, leaf, true)
-          : this.lines.settle(found, atMs, conversation);
+          : this.lines.settle(found, { atMs, conversation, leaf });
       if (found === null) this.#sql.name.run(name, line);
+      else this.lines.spokenOf(line, atMs, leaf);
       this.lines.addPart(line, record, true);
     }
     for (const target of new Set(placement.targets.map((one) => this.#nameOf(one, view)))) {
+      const atMs = targetTime(target, record);
       let line = this.#lineNamed(target);
       if (line === null) {
-        line = this.lines.create(targetTime(target, record), matters ? conversation : own, leaf, false);
+        line = this.lines.create(atMs, matters ? conversation : own, leaf, false);
         this.#sql.name.run(target, line);
-      } else if (matters) this.lines.place(line, own);
+      } else {
+        if (matters) this.lines.place(line, own);
+        this.lines.spokenOf(line, atMs, leaf);
+      }
       this.lines.addPart(line, record, matters);
       if (placement.alias !== null) this.#alias(this.#nameOf(placement.alias, view), line);
     }

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noteKey } from '../../src/record/note.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { describeLine } from '../../src/search/describe.ts';
-import type { Hit, ShownLine } from '../../src/search/index-db.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
 import { LOG_PREFIX, makeTalk, type Talk } from './archive-talk.ts';
 import { indexerOn } from './archive-kit.ts';
@@ -224,10 +223,6 @@ describe('what was away and has come back', () => {
     expect(await answers(db)).toEqual(await answers(fresh));
   }
 
-  const leafOf = (one: Hit | ShownLine): number => ('leaf' in one ? one.leaf : (one.line.leaves[0] ?? 0));
-  const byTime = (a: Hit | ShownLine, b: Hit | ShownLine): number =>
-    Math.floor(a.atMs / 1000) - Math.floor(b.atMs / 1000) || leafOf(a) - leafOf(b);
-
   /** What people are told: without the numbers by which this index calls people and conversations. */
   async function answers(db: SqliteIndex): Promise<unknown> {
     const { hits } = await ask(db, '', { order: 'oldest' });
@@ -236,14 +231,12 @@ describe('what was away and has come back', () => {
         const { lines } = await db.lines(id, { after: null, limit: 100 });
         return {
           title,
-          lines: lines.toSorted(byTime).map((line) => [line.atMs, describeLine(line)]),
+          lines: lines.map((line) => [line.atMs, describeLine(line)]),
           gaps: await db.gaps(id),
         };
       }),
     );
-    const said = hits
-      .toSorted(byTime)
-      .map(({ text, title, leaf, copies, edited, kind }) => [text, title, leaf, copies, edited, kind]);
+    const said = hits.map(({ text, title, leaf, copies, edited, kind }) => [text, title, leaf, copies, edited, kind]);
     return [said, pages.toSorted((a, b) => (a.title < b.title ? -1 : 1))];
   }
 
