@@ -3,10 +3,15 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FormatError } from '../../src/record/format-error.ts';
+import { sha256Hex } from '../../src/record/hash.ts';
+import { tilePrefix, witnessPrefix } from '../../src/record/layout.ts';
+import { parsePolicy } from '../../src/record/policy.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
+import { ORIGIN } from '../vectors/keys.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { relog, type Draft, type DraftRecord } from '../verify/relog.ts';
 import { codesOf, smallArchive, verify } from '../verify/subject.ts';
+import { attestedArchive, Notary, POLICY } from './beside.ts';
 import { argumentsFor, SecondVerifier } from './second-verifier.ts';
 
 const SEED = 'tamper random 1';
@@ -38,6 +43,16 @@ function changeBytes(archive: MemoryArchive, n: number): void {
     () => archive.get(keys[draw(n, 'other', keys.length)] as string),
   ];
   archive.put(key, (kinds[n % kinds.length] as () => Buffer)());
+}
+
+/** A byte of a tile, or of a cosigned checkpoint, which is named by its hash. */
+function changeBeside(archive: MemoryArchive, n: number): void {
+  const keys = archive.keys(n % 2 === 0 ? tilePrefix(ORIGIN) : witnessPrefix(ORIGIN));
+  const key = keys[draw(n, 'beside', keys.length)] as string;
+  const bytes = archive.get(key);
+  bytes[draw(n, 'beside at', bytes.length)] = draw(n, 'beside byte', 256);
+  archive.remove(key);
+  archive.put(n % 2 === 0 ? key : key.replace(/[^-]{16}$/, sha256Hex(bytes).slice(0, 16)), bytes);
 }
 
 /** A member of a record changed with all keys in hand. Which stream and number it has is left: what follows from another is a wreck. */
@@ -78,21 +93,26 @@ describe('changes at random', { timeout: TIMEOUT_MS }, () => {
   });
   afterAll(() => second[Symbol.dispose]());
 
-  async function differences(change: (archive: MemoryArchive, n: number) => void): Promise<object[]> {
+  async function differences(
+    change: (archive: MemoryArchive, n: number) => void,
+    from = clean,
+    policy?: string,
+    rounds = ROUNDS,
+  ): Promise<object[]> {
     await using folder = await temporaryFolder();
     const found: object[] = [];
     let written = 0;
-    for (let n = 0; n < ROUNDS; n += 1) {
-      const archive = clean.clone();
+    for (let n = 0; n < rounds; n += 1) {
+      const archive = from.clone();
       if (!isWritten(() => change(archive, n))) continue;
       written += 1;
-      const report = await verify(archive);
-      const other = await second.verify(await argumentsFor(archive, join(folder.path, String(n))));
+      const report = await verify(archive, policy === undefined ? {} : { policy: parsePolicy(policy) });
+      const other = await second.verify(await argumentsFor(archive, join(folder.path, String(n)), { policy }));
       const ours = [report.exitCode, ...codesOf(report).toSorted()];
       const theirs = [other.exitCode, ...[...other.findings, ...other.unchecked].map(({ code }) => code).toSorted()];
       if (ours.join() !== theirs.join()) found.push({ n, ours, theirs });
     }
-    expect(written).toBeGreaterThan(ROUNDS / 2);
+    expect(written).toBeGreaterThan(rounds / 2);
     return found;
   }
 
@@ -102,5 +122,11 @@ describe('changes at random', { timeout: TIMEOUT_MS }, () => {
 
   test('of records, signed again by an insider, are judged alike by both', async () => {
     expect(await differences((archive, n) => relog(archive, (draft) => changeRecord(draft, n)))).toEqual([]);
+  });
+
+  test('of tiles, and of cosigned checkpoints under the name that fits, are judged alike by both', async () => {
+    await using notary = new Notary();
+    const attested = await attestedArchive(notary);
+    expect(await differences(changeBeside, attested, POLICY, ROUNDS / 2)).toEqual([]);
   });
 });
