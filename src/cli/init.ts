@@ -18,6 +18,7 @@ import { recipientOf, signerOf, signingPublic } from './manifest-members.ts';
 import { WITNESS_FORM, witnessOf, type NamedWitness } from './named-witness.ts';
 import { bold, openOutput, type Output } from './output.ts';
 import { policyText, quorumOf } from './policy.ts';
+import { readHeldKey } from './possession.ts';
 
 interface PublicKeys {
   readonly reader: KeyObject;
@@ -154,13 +155,16 @@ interface InitOptions {
   readonly officer: readonly string[];
   readonly readerSigning: readonly string[];
   readonly witness: readonly string[];
+  readonly unproven: boolean;
   readonly quorum?: number;
   readonly json: boolean;
 }
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
-function named(value: string): { name: string; key: KeyObject } {
+type ReadKey = (file: string, role: KeyRole) => KeyObject;
+
+function named(value: string, role: KeyRole, read: ReadKey): { name: string; key: KeyObject } {
   const [name, file, ...rest] = value.split('=');
   if (name === undefined || file === undefined || rest.length > 0) {
     throw new Failure('config/missing-part', {
@@ -169,7 +173,7 @@ function named(value: string): { name: string; key: KeyObject } {
       where: '--connector, --officer or --reader-signing',
     });
   }
-  return { name, key: readPublicKey(file) };
+  return { name, key: read(file, role) };
 }
 
 function required(value: string | undefined, option: string): string {
@@ -197,18 +201,19 @@ function runInit(directory: string, options: InitOptions): InitResult {
   if (options.evaluation) return initialiseEvaluation(directory, options.origin ?? EVALUATION_ORIGIN);
   const origin = required(options.origin, 'origin');
   const witnesses = options.witness.map(addressed);
+  const read: ReadKey = (file, role) => readHeldKey(file, role, !options.unproven);
   const result = initialise(
     directory,
     origin,
     readSigningKey(required(options.rootKey, 'root-key')),
     {
-      reader: readPublicKey(required(options.reader, 'reader')),
-      escrow: readPublicKey(required(options.escrow, 'escrow')),
-      log: readPublicKey(required(options.log, 'log')),
-      archiver: readPublicKey(required(options.archiver, 'archiver')),
-      connectors: options.connector.map(named),
-      officers: options.officer.map(named),
-      readers: options.readerSigning.map(named),
+      reader: read(required(options.reader, 'reader'), 'reader'),
+      escrow: read(required(options.escrow, 'escrow'), 'escrow'),
+      log: read(required(options.log, 'log'), 'log'),
+      archiver: read(required(options.archiver, 'archiver'), 'archiver'),
+      connectors: options.connector.map((value) => named(value, 'connector', read)),
+      officers: options.officer.map((value) => named(value, 'officer', read)),
+      readers: options.readerSigning.map((value) => named(value, 'reader-signing', read)),
       witnesses,
       quorum: options.quorum,
     },
@@ -252,6 +257,7 @@ export function registerInit(program: Command): void {
       [],
     )
     .option('--quorum <n>', 'how many witnesses auditors ask for; default: all', quorumOf)
+    .option('--unproven', 'take a public key whose holder has not signed for it: of a card or key service', false)
     .option('--json', 'machine-readable result', false)
     .action((directory: string, options: InitOptions) => {
       const output = openOutput(options.json);

@@ -101,29 +101,28 @@ describe('init', () => {
 
   it('says how a signer is named, and leaves nothing behind when it signs nothing', async () => {
     const { holder } = ceremony;
-    const [spare, dir] = [join(guard.dir, 'holders'), join(guard.dir, 'twice')];
-    for (const role of ['reader', 'log']) await run('keygen', role, '--out', spare);
-    const [reader, log] = [join(spare, 'reader.pub'), join(spare, 'log.pub')];
-    const root = join(holder('records'), 'root.key');
+    const dir = join(guard.dir, 'twice');
+    const pub = (name: Parameters<typeof holder>[0], role: string): string => join(holder(name), `${role}.pub`);
+    const log = pub('archiver', 'log');
     const keys = [
-      '--origin',
-      'agency.example/log',
-      '--root-key',
-      root,
-      '--reader',
-      reader,
-      '--escrow',
-      reader,
-      '--log',
-      log,
-      '--archiver',
-      log,
+      ...['--origin', 'agency.example/log', '--root-key', join(holder('records'), 'root.key'), '--log', log],
+      ...[
+        '--reader',
+        pub('legal', 'reader'),
+        '--escrow',
+        pub('vault', 'escrow'),
+        '--archiver',
+        pub('archiver', 'archiver'),
+      ],
     ];
     const nameless = await run('init', dir, ...keys, '--connector', log);
     expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);
     expect(nameless.stderr).toContain('name=file.pub');
-    const twice = await run('init', dir, ...keys);
+    const connector = pub('connector', 'connector');
+    const twice = await run('init', dir, ...keys, '--connector', `a=${connector}`, '--connector', `b=${connector}`);
     expect([twice.code, codeIn(twice)]).toEqual([2, 'format/manifest']);
+    const lent = await run('init', dir, ...keys, '--officer', `a=${connector}`);
+    expect([lent.code, codeIn(lent)]).toEqual([2, 'config/key-unproven']);
     expect(existsSync(join(dir, 'trust.json'))).toBe(false);
   });
 });
