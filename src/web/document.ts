@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { PROOF_HEADER } from './authenticator.ts';
 import type { Route } from './route.ts';
 
 export const PREFIX = '/api/v1';
@@ -21,12 +22,25 @@ export function documentOf(routes: readonly Route[], version: string): object {
         'What the archive holds, for whoever may read it. Every look is recorded in the log before it is answered. Every answer says up to which checkpoint it is complete.',
     },
     paths: paths as ZodOpenApiPathsObject,
-    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-    security: [{ token: [] }],
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'The token of a one-user reader, or an access token.' },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-holdfast-session',
+          description: `Given by /sign-on. Whatever is not GET also carries \`proof\` of /status as \`${PROOF_HEADER}\`.`,
+        },
+      },
+    },
+    security: [{ token: [] }, { cookie: [] }],
   });
 }
 
-function operationOf({ summary, permission, forms, method, path }: Route): ZodOpenApiOperationObject {
+/** Said of routes that those may ask who see some matters only. */
+const HEEDS = ' Heeds a limit to matters.';
+
+function operationOf({ summary, permission, isLimited, forms, method, path }: Route): ZodOpenApiOperationObject {
   const { params, query, body, answer } = forms;
   const content =
     answer === undefined
@@ -46,7 +60,7 @@ function operationOf({ summary, permission, forms, method, path }: Route): ZodOp
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z]+(\w?)/g, (_all, next: string) => next.toUpperCase())}`,
     summary,
-    description: `Needs the permission \`${permission}\`.`,
+    description: `Needs the permission \`${permission}\`.${isLimited === true ? HEEDS : ''}`,
     requestParams: {
       ...(params === undefined ? {} : { path: params as z.ZodObject }),
       ...(query === undefined ? {} : { query: query as z.ZodObject }),
@@ -56,7 +70,7 @@ function operationOf({ summary, permission, forms, method, path }: Route): ZodOp
       '200': { description: 'The answer', content },
       '400': refusal('The request is not what this document says; the member is named'),
       '401': refusal('Nobody known asks'),
-      '403': refusal('Whoever asks may not, or asks from another site'),
+      '403': refusal('Whoever asks may not, asks from another site, or by a cookie without its proof'),
       '404': refusal('There is no such thing'),
       '503': refusal('Not now: the record of the look cannot be written, or too much is asked at once'),
     } as ZodOpenApiOperationObject['responses'],

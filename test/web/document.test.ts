@@ -20,14 +20,15 @@ describe('the document of the API', () => {
     const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { description }]) => `${method.toUpperCase()} ${path} ${description}`),
     );
-    const served = ROUTES.map(({ method, path, permission }) => {
-      return `${method} ${PREFIX}${path.replaceAll(/:(\w+)/g, '{$1}')} Needs the permission \`${permission}\`.`;
+    const served = ROUTES.map(({ method, path, permission, isLimited }) => {
+      const needs = `Needs the permission \`${permission}\`.${isLimited === true ? ' Heeds a limit to matters.' : ''}`;
+      return `${method} ${PREFIX}${path.replaceAll(/:(\w+)/g, '{$1}')} ${needs}`;
     });
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
   it('leaves no route open', () => {
-    expect(document.security).toEqual([{ token: [] }]);
+    expect(document.security).toEqual([{ token: [] }, { cookie: [] }]);
     const open = Object.values(document.paths).flatMap((methods) =>
       Object.values(methods).filter(({ security }) => security !== undefined),
     );
