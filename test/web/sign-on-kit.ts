@@ -61,11 +61,7 @@ export async function ask(
 ): Promise<Response> {
   const start = url.startsWith('https:') ? httpsRequest : httpRequest;
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const asking = start(
-      url,
-      { method, headers, ...(ca === undefined ? {} : { ca, servername: 'localhost' }) },
-      resolve,
-    );
+    const asking = start(url, { method, headers, ...(ca === undefined ? {} : { ca, servername: '' }) }, resolve);
     asking.on('error', reject);
     asking.end(body);
   });

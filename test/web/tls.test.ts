@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { selfSigned } from '../archive/store/self-signed.ts';
 import { OpenIdProvider } from '../emulators/openid/provider.ts';
 import { freePort, makeOffice, WebOffice } from './kit.ts';
 import { ask, Browser, settingsFor, signOnWith } from './sign-on-kit.ts';
@@ -16,26 +16,11 @@ let office: WebOffice;
 let port: number;
 let address: string;
 beforeAll(async () => {
-  const [key, pem] = [join(root, 'key.pem'), join(root, 'cert.pem')];
-  const made = [
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=test',
-  ];
-  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  execFileSync('openssl', ['req', ...made, ...names, '-keyout', key, '-out', pem], { stdio: 'ignore' });
-  cert = readFileSync(pem, 'utf8');
-  const tls = { cert, key: readFileSync(key, 'utf8') };
+  const tls = selfSigned();
+  ({ cert } = tls);
   provider = await OpenIdProvider.start(tls);
   port = await freePort();
-  address = `https://localhost:${port}`;
+  address = `https://127.0.0.1:${port}`;
   const { parts } = signOnWith(settingsFor(provider, { ca: cert }), address);
   office = await WebOffice.open(root, await makeOffice(join(root, 'made')), { ...parts, tls }, { port });
 }, 120_000);
@@ -63,18 +48,18 @@ describe('over TLS', () => {
       (await ask(`${address}/api/v1/status`, { headers: { ...token, ...headers } }, cert)).status;
     expect(await status({})).toBe(200);
     expect(await status({ origin: address })).toBe(200);
-    expect(await status({ host: `127.0.0.1:${port}` })).toBe(421);
+    expect(await status({ host: `localhost:${port}` })).toBe(421);
     expect(await status({ host: 'evil.example' })).toBe(421);
     expect(await status({ origin: address.replace('https', 'http') })).toBe(403);
     expect(await status({ origin: 'https://evil.example' })).toBe(403);
   });
 
   it('nothing is taken without it, nor by a version of it that is broken', async () => {
-    await expect(ask(`http://localhost:${port}/api/v1/status`)).rejects.toThrow();
+    await expect(ask(`http://127.0.0.1:${port}/api/v1/status`)).rejects.toThrow();
     const old = new Promise((resolve, reject) => {
       const options = {
         port,
-        host: 'localhost',
+        host: '127.0.0.1',
         ca: cert,
         minVersion: 'TLSv1',
         maxVersion: 'TLSv1.1',
