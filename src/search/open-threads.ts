@@ -5,11 +5,6 @@ import { Failure } from '../base/failure.ts';
 import type { OpenedText, OpenTask } from './open-task.ts';
 import type { OpenWorkerData } from './open-worker.ts';
 
-/**
- * Opening makes much that lives briefly. Left to itself V8 sets 100 MiB and more aside for that in each thread, and is no faster for it.
- */
-const LIMITS = { maxYoungGenerationSizeMb: 8 };
-
 interface Thread {
   readonly worker: Worker;
   readonly waiting: { resolve: (opened: OpenedText[]) => void; reject: (error: Error) => void }[];
@@ -42,7 +37,7 @@ export class OpenThreads implements AsyncDisposable {
     // The worker lies beside this file, as source or compiled.
     const file = new URL(`./open-worker${extname(import.meta.url)}`, import.meta.url);
     const thread: Thread = {
-      worker: new Worker(file, { workerData: this.#data, resourceLimits: LIMITS }),
+      worker: new Worker(file, { workerData: this.#data }),
       waiting: [],
     };
     thread.worker.on('message', (opened: OpenedText[]) => thread.waiting.shift()?.resolve(opened));
