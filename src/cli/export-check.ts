@@ -5,7 +5,9 @@ import { assertSafeEnvironment } from '../base/environment.ts';
 import { Failure } from '../base/failure.ts';
 import { checkExport, type ExportReport } from '../export/check/check.ts';
 import { readTrust } from '../main/trusted.ts';
+import { readNamed } from './read-named.ts';
 import { judgeUnder } from './tsa-judge.ts';
+import { parsePolicy } from '../record/policy.ts';
 import { countOf } from '../search/describe.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { exportProgress } from './export-progress.ts';
@@ -16,6 +18,7 @@ interface CheckCliOptions {
   readonly trust?: string;
   readonly manifest?: string;
   readonly tsaCa?: string;
+  readonly policy?: string;
   readonly json: boolean;
 }
 
@@ -28,6 +31,7 @@ export function registerExportCheck(program: Command): void {
     .argument('<folder>', 'what `holdfast export` wrote')
     .option('--trust <file>', 'trust.json that you were given in another way; else that of the export is taken')
     .option('--manifest <sha256>', 'hash of manifest.json that you were given in another way')
+    .option('--policy <file>', 'C2SP policy: which witnesses must have cosigned')
     .option('--tsa-ca <file>', 'PEM: roots of the time-stamping authorities that you trust')
     .option('--json', 'machine-readable report', false)
     .addHelpText('after', '\nExit code 0: it holds, 1: findings, 2: could not check.')
@@ -40,6 +44,7 @@ export function registerExportCheck(program: Command): void {
       const report = await checkExport(resolve(folder), {
         ...(options.trust === undefined ? {} : { trust: readTrust(options.trust) }),
         ...(options.manifest === undefined ? {} : { manifestSha256: hashOf(options.manifest) }),
+        ...(options.policy === undefined ? {} : { policy: parsePolicy(readNamed(options.policy, 'a policy file')) }),
         ...(options.tsaCa === undefined ? {} : { timeStamps: await judgeUnder(options.tsaCa) }),
         onProgress: exportProgress(progress),
       });
@@ -72,6 +77,14 @@ function printReport(report: ExportReport, output: Output): void {
   }
   if (disclosed !== null) output.line(`content of ${countOf(disclosed, 'record')}, what they commit to`);
   if (lines !== null) output.line(`${countOf(lines, 'line')} of messages.jsonl show those records`);
+  if (report.witnessed !== null) {
+    const { size, cosignatures } = report.witnessed;
+    const known =
+      cosignatures === 0
+        ? 'give --policy to know by whom'
+        : `by ${countOf(cosignatures, 'witness')}`.replace('witnesss', 'witnesses');
+    output.line(`goes on to a cosigned checkpoint of ${size} leaves: ${known}`);
+  }
   for (const { file, at, revocationChecked } of report.stamps) {
     if (at === null) output.line(yellow(`${plainLine(file)}: not judged; give --tsa-ca`));
     else output.line(`it was so on ${at}: ${file}${revocationChecked ? '' : ', revocation not checked'}`);

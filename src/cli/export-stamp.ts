@@ -3,9 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig, type Config } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
-import { Failure } from '../base/failure.ts';
-import type { StampResult } from '../export/stamps/stamp.ts';
-import { countOf } from '../search/describe.ts';
+import type { Stamped } from '../main/stamp.ts';
 import type { ConfigOption } from './command.ts';
 import { bold, green, openOutput, yellow, type Output } from './output.ts';
 
@@ -17,7 +15,7 @@ export function registerExportStamp(program: Command): void {
   program
     .command('stamp')
     .description(
-      'Have an export’s manifest stamped by the time-stamping authorities of the config: they see a hash, nothing else',
+      'Lay beside an export what others say of it: time stamps by the authorities of the config, who see a hash and nothing else, and cosignatures of witnesses',
     )
     .argument('<folder>', 'what `holdfast export` wrote')
     .option('--config <file>', 'the deployment’s config', 'holdfast.yaml')
@@ -27,13 +25,6 @@ export function registerExportStamp(program: Command): void {
       const options = command.optsWithGlobals<StampCliOptions>();
       const config = loadConfig(options.config);
       const output = openOutput(options.json);
-      if (config.timeStamps.length === 0) {
-        throw new Failure('config/missing-part', {
-          expected: '`timeStamps` for stamping exports',
-          got: 'none',
-          fix: 'name authorities in the config; see docs/config.md',
-        });
-      }
       const result = await stamped(config, resolve(folder));
       output.result(result);
       printStamps(result, folder, output);
@@ -41,20 +32,14 @@ export function registerExportStamp(program: Command): void {
     });
 }
 
-/** Empty where the config names no authority. */
-export async function stamped(config: Config, folder: string): Promise<StampResult> {
-  if (config.timeStamps.length === 0) return { stamped: [], failed: [] };
-  // Loaded only where authorities are named: it takes an ASN.1 library.
-  const [{ stampExport }, { timeAuthorities }] = await Promise.all([
-    import('../export/stamps/stamp.ts'),
-    import('../main/time-authorities.ts'),
-  ]);
-  return await stampExport(folder, timeAuthorities(config), new AbortController().signal);
+export async function stamped({ timeStamps, archive, trust }: Config, folder: string): Promise<Stamped> {
+  const { stampFolder } = await import('../main/stamp.ts');
+  return await stampFolder(folder, { timeStamps, archive: archive.url, s3: archive.s3 ?? null, trust });
 }
 
-export function printStamps({ stamped: names, failed }: StampResult, folder: string, output: Output): void {
+export function printStamps({ stamped: names, failed, witnessed }: Stamped, folder: string, output: Output): void {
   for (const name of names) output.line(`${bold(green('stamped'))}   ${name}`);
+  if (witnessed !== null) output.line(`${bold(green('cosigned'))}  by witnesses, at ${witnessed} leaves`);
   if (failed.length === 0) return;
-  const who = countOf(failed.length, 'time-stamping authority').replace('authoritys', 'authorities');
-  output.note(yellow(`no time stamp by ${who} (${failed.join(', ')}); later: holdfast export stamp ${folder}`));
+  output.note(yellow(`not stamped by all (${failed.join(', ')}); again later: holdfast export stamp ${folder}`));
 }

@@ -13,6 +13,7 @@ import type { Files } from '../prove/files.ts';
 import { judgeStamps, type JudgedStamp } from '../prove/judge-stamps.ts';
 import { bold, green, openOutput, red, yellow, type Output } from './output.ts';
 import { judgeUnder } from './tsa-judge.ts';
+import { readNamed } from './read-named.ts';
 
 interface ProveCliOptions {
   readonly config: string;
@@ -77,7 +78,7 @@ async function prove(record: string, options: ProveCliOptions, output: Output): 
     ...placeOf(config, options),
     record,
     disclose: config === null || options.disclose === undefined ? null : { config, parts: options.disclose },
-    ...(options.policy === undefined ? {} : { policy: readText(options.policy, 'a policy') }),
+    ...(options.policy === undefined ? {} : { policy: readNamed(options.policy, 'a policy') }),
   });
   const out = `${options.out ?? `proof-${record.slice(0, 16)}`}${options.zip ? '.zip' : ''}`;
   const bytes = options.zip ? await writeZip(out, files) : writeFolder(out, files);
@@ -110,7 +111,7 @@ async function check(path: string, options: ProveCliOptions, output: Output): Pr
   const files = await readBundle(path);
   const report = checkBundle(files, {
     ...(options.trust === undefined ? {} : { trust: readTrust(options.trust) }),
-    ...(options.policy === undefined ? {} : { policy: parsePolicy(readText(options.policy, 'a policy')) }),
+    ...(options.policy === undefined ? {} : { policy: parsePolicy(readNamed(options.policy, 'a policy')) }),
   });
   const { stamps, findings } = await judgeStamps(
     files,
@@ -142,14 +143,6 @@ function printReport(
     output.line(yellow('trust came with the bundle: compare the fingerprints in its README.txt, or give --trust'));
   for (const { code, meaning, file, expected, got } of findings) {
     output.line(`${red(code)}  ${meaning}\n    ${file}: expected ${expected}, got ${got}`);
-  }
-}
-
-function readText(file: string, expected: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Failure('config/missing', { expected, got: codeOf(cause), where: file, cause });
   }
 }
 

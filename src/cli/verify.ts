@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { assertSafeEnvironment } from '../base/environment.ts';
@@ -16,6 +16,7 @@ import { verifyArchive } from '../verify/verify.ts';
 import { bold, green, red, yellow } from './output.ts';
 import { ProgressLine } from './progress.ts';
 import { judgeUnder } from './tsa-judge.ts';
+import { readNamed } from './read-named.ts';
 
 interface VerifyCliOptions {
   readonly trust: string;
@@ -137,17 +138,4 @@ function s3Settings({ credentials, endpoint, region, pathStyle, ca }: VerifyCliO
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(ca === undefined ? {} : { ca: resolve(ca) }),
   };
-}
-
-function readNamed(file: string, expected: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Failure('config/missing', {
-      expected,
-      got: codeOf(cause),
-      where: file,
-      cause,
-    });
-  }
 }

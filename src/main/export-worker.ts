@@ -9,6 +9,7 @@ import type { ExportReply, ExportWord, ExportWorkerData } from './export-thread.
 import { plainFailure } from './plain-failure.ts';
 import { openerOf } from './reader-keys.ts';
 import { openReader } from './readers.ts';
+import { stampFolder } from './stamp.ts';
 import { readTrust } from './trusted.ts';
 import { VERSION } from './version.ts';
 
@@ -51,18 +52,8 @@ async function write(): Promise<void> {
   const prepared = await PreparedExport.choose(made, options, onProgress);
   say({ said: 'estimate', estimate: prepared.estimate });
   await prepared.write(out, onProgress);
-  await stamp();
-}
-
-/** Whoever does not answer is asked again by `holdfast export stamp`: the export is whole without. */
-async function stamp(): Promise<void> {
-  if (timeStamps.length === 0) return;
-  // Loaded only where authorities are named: it takes an ASN.1 library.
-  const [{ stampExport }, { timeAuthorities }] = await Promise.all([
-    import('../export/stamps/stamp.ts'),
-    import('./time-authorities.ts'),
-  ]);
-  await stampExport(out, timeAuthorities({ timeStamps }), new AbortController().signal);
+  // Whoever does not answer is asked again by `holdfast export stamp`: the export is whole without.
+  await stampFolder(out, { timeStamps, archive, s3, trust: trustFile });
 }
 
 try {

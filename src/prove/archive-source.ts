@@ -164,6 +164,25 @@ export class ArchiveSource {
     return await cosignedBehind(place, leaf, this.#policy);
   }
 
+  /**
+   * The earliest checkpoint of at least `size` leaves that witnesses cosigned, with the proof that it goes on from those. Null where there is
+   * none yet, or the tiles do not reach it.
+   */
+  async cosignedSince(size: number): Promise<{ readonly checkpoint: string; readonly consistency: Hash[] } | null> {
+    const tiles = await this.tiles();
+    const checkpoint = size === 0 ? null : await this.#cosigned(size - 1);
+    if (checkpoint === null) return null;
+    const { size: later } = openCheckpoint(checkpoint, this.trust.log);
+    if (later === size) return { checkpoint, consistency: [] };
+    if (tiles === null || later > tiles.tree.size) return null;
+    try {
+      return { checkpoint, consistency: await this.#treeOf(checkpoint, tiles).consistencyProof(size) };
+    } catch (error) {
+      if (error instanceof FormatError) return null;
+      throw error;
+    }
+  }
+
   #treeOf(note: string, tiles: { tree: TileTree } | null): TileTree {
     const { origin, log } = this.trust;
     const { size } = openCheckpoint(note, log);

@@ -236,7 +236,7 @@ describe('holdfast read, search and show', () => {
     const away = await run('export', 'berth', '--format', 'csv', '--out', out, '--config', config);
     expect([away.code, away.stderr]).toEqual([
       0,
-      expect.stringContaining('no time stamp by 1 time-stamping authority'),
+      expect.stringContaining('not stamped by all (timestamp/unreachable)'),
     ]);
     expect((await run('export', 'stamp', out, '--config', config)).code).toBe(1);
     named(await authority.listen());

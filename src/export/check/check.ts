@@ -5,15 +5,17 @@ import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../base/failure.ts';
 import type { TimeStampJudge } from '../../record/time-stamp.ts';
+import type { Policy } from '../../record/policy.ts';
 import type { Trust } from '../../record/trust.ts';
 import type { ExportProgress } from '../export.ts';
 import { MANIFEST_FILE, parseManifest } from '../manifest.ts';
-import { notAnExport } from '../not-an-export.ts';
+import { notAnExport } from '../read-manifest.ts';
 import { STAMPS_FOLDER } from '../stamps/stamps.ts';
 import type { WrittenFile } from '../staging.ts';
 import { checkContent, checkProof, type ProofPlace, type Proven } from './check-proof.ts';
 import { checkLines } from './check-lines.ts';
 import { checkStamps, type CheckedStamp } from './check-stamps.ts';
+import { checkWitnesses, type CheckedWitnesses } from './check-witnesses.ts';
 import { ExportFindings, type ExportFinding } from './findings.ts';
 
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
@@ -23,6 +25,8 @@ export interface ExportCheckOptions {
   readonly trust?: Trust;
   /** SHA-256 of the manifest, hex, from elsewhere. */
   readonly manifestSha256?: string;
+  /** Which cosignatures the verifier asks for. */
+  readonly policy?: Policy;
   /** Judges time stamps under roots that the verifier trusts; without, they are named and not judged. */
   readonly timeStamps?: TimeStampJudge;
   readonly onProgress?: (progress: ExportProgress) => void;
@@ -39,6 +43,7 @@ export interface ExportReport {
   /** Lines that were held against the list of records; null where there is no messages.jsonl. */
   readonly lines: number | null;
   readonly stamps: readonly CheckedStamp[];
+  readonly witnessed: CheckedWitnesses | null;
   /** False: trust came with the export, and must be compared by its fingerprints. */
   readonly trustGiven: boolean;
   /** Public half of the log's key and of the root: SHA-256, hex. */
@@ -56,7 +61,7 @@ export async function checkExport(folder: string, options: ExportCheckOptions = 
   if (given !== undefined && given !== manifestSha256)
     findings.add('exported/manifest-other', MANIFEST_FILE, given, manifestSha256);
   const manifest = parseManifest(bytes);
-  const nothing = { proven: null, disclosed: null, lines: null, fingerprints: null };
+  const nothing = { proven: null, disclosed: null, lines: null, fingerprints: null, witnessed: null };
   const report = { manifestSha256, files: manifest?.files.length ?? 0, trustGiven: options.trust !== undefined };
   // Bytes that are no text would be another text to whoever stamped them.
   if (manifest === null || !Buffer.from(bytes.toString('utf8')).equals(bytes)) {
@@ -68,20 +73,24 @@ export async function checkExport(folder: string, options: ExportCheckOptions = 
   const isWhole = await checkFiles(folder, manifest.files, findings, options.onProgress);
   const place = { pathOf: pathsOf(folder), findings, ...statedBy(manifest), trust: options.trust ?? null };
   // What is built from files that are not there, or are others, would be told twice.
-  const inside = isWhole ? await checkInside(place, manifest) : nothing;
+  const inside = isWhole ? await checkInside(place, manifest, folder, options.policy ?? null) : nothing;
   return { ...report, ...inside, stamps, findings: findings.all };
 }
 
 async function checkInside(
   place: ProofPlace,
   manifest: Manifest,
-): Promise<Pick<ExportReport, 'proven' | 'disclosed' | 'lines' | 'fingerprints'>> {
+  folder: string,
+  policy: Policy | null,
+): Promise<Pick<ExportReport, 'proven' | 'disclosed' | 'lines' | 'fingerprints' | 'witnessed'>> {
   const isProven = manifest.proofs !== 'none';
   const proven = isProven ? await checkProof(place) : null;
   const disclosed = manifest.proofs === 'content' && proven !== null ? await checkContent(place, proven) : null;
   // Without a proof there is nothing but the export itself to hold its lines against.
   const lines = isProven && proven === null ? null : await checkLines(place, manifest, proven?.records ?? null);
-  return { proven: provenIn(proven), disclosed, lines, fingerprints: fingerprintsOf(proven) };
+  const { findings } = place;
+  const witnessed = proven === null ? null : await checkWitnesses(folder, proven, { policy, findings });
+  return { proven: provenIn(proven), disclosed, lines, fingerprints: fingerprintsOf(proven), witnessed };
 }
 
 function provenIn(proven: Proven | null): ExportReport['proven'] {

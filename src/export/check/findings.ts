@@ -15,6 +15,7 @@ export const EXPORT_CATALOGUE = {
   'exported/lines': 'messages.jsonl shows other records than are listed, or says something else of one',
   'exported/time-stamp':
     'a time stamp is not over this manifest, not by an authority that is trusted, or otherwise does not hold',
+  'exported/witnesses': 'the witnesses that the policy asks for have not cosigned this log, or another one',
   'exported/derived': 'a file says something else than those it was made from, or was made by another version',
 } as const satisfies Record<string, string>;
 

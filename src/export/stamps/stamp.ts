@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { codeOf, Failure } from '../../base/failure.ts';
+import { Failure } from '../../base/failure.ts';
 import { askTimeStamp, type TimeAuthority } from '../../timestamp/ask.ts';
-import { MANIFEST_FILE, parseManifest } from '../manifest.ts';
-import { notAnExport } from '../not-an-export.ts';
+import { readManifest } from '../read-manifest.ts';
 import { keepStamp } from './stamps.ts';
 
 export interface StampResult {
@@ -23,10 +20,7 @@ export async function stampExport(
   authorities: readonly TimeAuthority[],
   signal: AbortSignal,
 ): Promise<StampResult> {
-  const bytes = await readFile(join(folder, MANIFEST_FILE)).catch((cause: unknown) => {
-    throw notAnExport(folder, codeOf(cause), cause);
-  });
-  if (parseManifest(bytes) === null) throw notAnExport(folder, 'a manifest that is none');
+  const { bytes } = await readManifest(folder);
   const [stamped, failed]: [string[], string[]] = [[], []];
   for (const authority of authorities) {
     try {

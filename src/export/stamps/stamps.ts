@@ -38,15 +38,30 @@ export async function keepStamp(folder: string, { token, certificates, crls }: S
     await put(folder, `${name}.token`, token);
     await syncPath(join(folder, STAMPS_FOLDER));
   } catch (cause) {
-    throw new Failure('export/write', {
-      expected: 'to write the time stamp into the export',
-      got: codeOf(cause),
-      where: folder,
-      fix: 'make room or mend the rights, then `holdfast export stamp` it again',
-      cause,
-    });
+    throw unwritten(folder, cause);
   }
   return `${name}.token`;
+}
+
+/** A file of this folder, whole or as it was before. Throws `export/write`. */
+export async function keepFile(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await mkdir(join(folder, STAMPS_FOLDER), { recursive: true, mode: 0o700 });
+    await put(folder, name, bytes);
+    await syncPath(join(folder, STAMPS_FOLDER));
+  } catch (cause) {
+    throw unwritten(folder, cause);
+  }
+}
+
+function unwritten(where: string, cause: unknown): Failure {
+  return new Failure('export/write', {
+    expected: 'to write a stamp into the export',
+    got: codeOf(cause),
+    where,
+    fix: 'make room or mend the rights, then `holdfast export stamp` it again',
+    cause,
+  });
 }
 
 async function put(folder: string, name: string, bytes: Uint8Array): Promise<void> {
