@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Counted, CountedList, FacetRequest, Facets } from './facets.ts';
 import type { LineKind } from './line.ts';
-import { LocalTime } from './local-time.ts';
+import { isTime, LocalTime } from './local-time.ts';
 import type { Query, QueryNode } from './query.ts';
 import type { Answering } from './sqlite-answering.ts';
 import { compileQuery } from './sqlite-compile.ts';
@@ -15,6 +15,8 @@ type CountedRow = readonly [id: number, conversation: number | null, author: num
 const QUARTER_SECONDS = 900;
 const QUARTER_IDS = QUARTER_SECONDS * LINES_A_SECOND;
 const QUARTER_MS = QUARTER_SECONDS * 1000;
+const DAY_MS = 86_400_000;
+const DAY_LENGTH = 10;
 const MONTH_LENGTH = 7;
 const ALL: QueryNode = { op: 'facet', word: 'all' };
 
@@ -102,10 +104,18 @@ function sorted<Key>(counts: Counts<Key>): Counted<Key>[] {
   return [...counts].map(([value, count]) => ({ value, count })).toSorted((a, b) => b.count - a.count);
 }
 
+/** The day it was there. Zones are asked twice a day and not for each quarter of it: that takes longer than finding the lines. */
+function dayOf(timeMs: number, time: LocalTime): string {
+  const midnight = Math.floor(timeMs / DAY_MS) * DAY_MS;
+  if (!isTime(timeMs) || !isTime(midnight + DAY_MS)) return time.day(timeMs);
+  const [before, after] = [time.offsetMs(midnight), time.offsetMs(midnight + DAY_MS)];
+  return before === after ? new Date(timeMs + before).toISOString().slice(0, DAY_LENGTH) : time.day(timeMs);
+}
+
 function timesOf(quarters: Counts<number>, time: LocalTime, span: FacetRequest['span']): Counted<string>[] {
   const times: Counts<string> = new Map();
   for (const [quarter, count] of quarters) {
-    const day = time.day(quarter * QUARTER_MS);
+    const day = dayOf(quarter * QUARTER_MS, time);
     add(times, span === 'day' ? day : day.slice(0, MONTH_LENGTH), count);
   }
   return [...times].map(([value, count]) => ({ value, count })).toSorted((a, b) => (a.value < b.value ? -1 : 1));

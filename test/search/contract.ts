@@ -285,6 +285,7 @@ export function indexContract(name: string, subject: () => IndexSubject): void {
         ['2026-11-17', 1],
       ]);
       expect(await times('Asia/Kathmandu', 'month')).toEqual([['2026-11', 4]]);
+      expect(await times('Pacific/Kiritimati', 'day')).toEqual([['2026-11-17', 4]]);
       await expect(times('Nowhere/Land', 'day')).rejects.toMatchObject({ code: 'search/query' });
     });
 
