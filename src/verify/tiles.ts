@@ -3,7 +3,7 @@ import type { Checkpoint } from '../record/checkpoint.ts';
 import { FormatError } from '../record/format-error.ts';
 import { HASH_BYTES } from '../record/hash.ts';
 import { logPrefix, tileCheckpointKey, tilePrefix } from '../record/layout.ts';
-import { TileLevels, type TileStart } from '../record/tile-builder.ts';
+import { TileLevels, type Tile, type TileStart } from '../record/tile-builder.ts';
 import { parseTilePath, tilePath, tilesOf, TILE_WIDTH, type TileRef } from '../record/tiles.ts';
 import type { Trust } from '../record/trust.ts';
 import { openCurrent } from './checkpoints.ts';
@@ -110,18 +110,22 @@ export class TileCheck {
     // A copy: the ids go on to who remembers them.
     const bytes = Buffer.from(ids);
     const begin = Math.max(0, this.#known - first) * HASH_BYTES;
-    for (let at = begin; at < bytes.length; at += HASH_BYTES) await this.#append(bytes.subarray(at, at + HASH_BYTES));
+    for (let at = begin; at < bytes.length; at += HASH_BYTES) {
+      // Nothing is awaited for a leaf that completes nothing: there are millions.
+      const full = this.#append(bytes.subarray(at, at + HASH_BYTES));
+      for (const tile of full) await this.#judge(tile.ref, tile.bytes);
+    }
   }
 
-  async #append(id: Buffer): Promise<void> {
+  /** What the leaf completes: a bundle, by the hashes of its entries, and tiles. */
+  #append(id: Buffer): Pick<Tile, 'ref' | 'bytes'>[] {
     const full = this.#levels.append(id);
     this.#ids.push(id);
-    if (this.#ids.length === TILE_WIDTH) {
-      const index = this.#levels.size / TILE_WIDTH - 1;
-      await this.#judge({ level: ENTRIES, index, width: TILE_WIDTH }, Buffer.concat(this.#ids));
-      this.#ids = [];
-    }
-    for (const { ref, bytes } of full) await this.#judge(ref, bytes);
+    if (this.#ids.length < TILE_WIDTH) return full;
+    const index = this.#levels.size / TILE_WIDTH - 1;
+    const bundle = { ref: { level: ENTRIES, index, width: TILE_WIDTH }, bytes: Buffer.concat(this.#ids) };
+    this.#ids = [];
+    return [bundle, ...full];
   }
 
   /** All that is stored at a place, full or partial, against the hashes that belong there. */

@@ -36,10 +36,7 @@ export class LogTree {
       else begin = middle + 1;
     }
     const sizes: number[] = [];
-    for (const size of this.#ascending.slice(begin)) {
-      if (size >= next) break;
-      sizes.push(size);
-    }
+    for (let at = begin; (this.#ascending[at] ?? Infinity) < next; at += 1) sizes.push(this.#ascending[at] as number);
     return sizes;
   }
 
