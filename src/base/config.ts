@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { isOrigin } from '../record/origin.ts';
 import { addPeriod } from '../record/period.ts';
 import { archive, ownWitness, timeStamp, witness } from './config-archive.ts';
+import { scrub } from './config-scrub.ts';
 import { byteSize, duration } from './duration.ts';
 import { invalidSettings, parseSettings, type Problem } from './config-words.ts';
 import { codeOf, Failure } from './failure.ts';
@@ -155,6 +156,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('The process that captures.'),
   reader: reader.optional(),
+  scrub: scrub.optional(),
   retention: z.array(schedule).min(1).describe('Schedules; logged, and afterwards only ever lengthened.'),
   accounts: z.array(account).default([]).describe('Accounts to capture, each on one spool only.'),
   signal: z
@@ -287,6 +289,7 @@ function absolute(config: Config, base: string): Config {
     ...(config.redis === undefined ? {} : { redis: paths(config.redis, 'password', 'ca') }),
     ...(config.spool === undefined ? {} : { spool: paths(config.spool, 'directory') }),
     ...(config.reader === undefined ? {} : { reader: readerPaths(config.reader) }),
+    ...(config.scrub === undefined ? {} : { scrub: paths(config.scrub, 'state', 'signing') }),
     ...(config.status === undefined ? {} : { status: optional(config.status) as string }),
   };
 }

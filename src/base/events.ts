@@ -99,6 +99,24 @@ export class Events {
     this.#log.write(level, 'checkpoint.refused', { status, reason: code(reason) });
   }
 
+  /** Something that is stored is not as it was. */
+  scrubFinding(finding: string): void {
+    this.#log.write('error', 'scrub.finding', { code: code(finding) });
+  }
+
+  scrubProgress(read: number, objects: number, secondsLeft: number): void {
+    this.#log.write('info', 'scrub.progress', { read, objects, secondsLeft });
+  }
+
+  /** The round will take this many days longer than it should. */
+  scrubLate(days: number): void {
+    this.#log.write('warn', 'scrub.late', { days });
+  }
+
+  scrubbed(objects: number, bytes: number, findings: number): void {
+    this.#log.write(findings > 0 ? 'error' : 'info', 'scrub.round', { objects, bytes, findings });
+  }
+
   /** Legal holds after a round. `findings`: objects that are missing, or held and in no log. */
   holdsKept(holds: number, wanted: number, set: number, lifted: number, findings: number): void {
     this.#log.write(findings > 0 ? 'error' : 'info', 'hold.round', { holds, wanted, set, lifted, findings });

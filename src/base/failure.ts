@@ -190,6 +190,9 @@ export const FAILURES = {
   'matters/not-found': 'refuse',
   'matters/target': 'refuse',
 
+  'scrub/in-use': 'refuse',
+  'scrub/other-archive': 'refuse',
+
   'escrow/does-not-open': 'refuse',
   'escrow/not-a-ceremony': 'refuse',
   'escrow/other-ceremony': 'refuse',

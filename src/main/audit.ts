@@ -42,7 +42,9 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
     ships: uplink !== null,
     approved: () => [
       ...new ApprovedBox(spool).waiting(),
-      ...new EntryBox(spool).waiting().map((line) => ({ line, document: '' })),
+      ...[spool, ...(config.scrub === undefined ? [] : [config.scrub.state])].flatMap((directory) =>
+        new EntryBox(directory).waiting().map((line) => ({ line, document: '' })),
+      ),
     ],
     actor: { reader: name, user: systemUser(), session: randomBytes(16).toString('hex'), via: 'command' },
     events: events === null ? QUIET : spoken(events),

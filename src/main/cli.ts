@@ -21,6 +21,7 @@ import { explain } from '../cli/output.ts';
 import { registerProve } from '../cli/prove.ts';
 import { registerPolicy } from '../cli/policy.ts';
 import { registerRead } from '../cli/read.ts';
+import { registerScrub } from '../cli/scrub.ts';
 import { registerSearch } from '../cli/search.ts';
 import { registerShow } from '../cli/show.ts';
 import { registerTiles } from '../cli/tiles.ts';
@@ -63,6 +64,7 @@ registerEscrow(program);
 registerExport(program);
 registerTiles(program);
 registerProve(program);
+registerScrub(program);
 registerVerify(program);
 registerWitness(program);
 

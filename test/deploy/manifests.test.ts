@@ -206,6 +206,7 @@ describe('the systemd units', () => {
     ['holdfast-verify.service', ['s3-credentials']],
     ['holdfast-witness.service', ['witness.key']],
     ['holdfast-steward.service', ['s3-credentials']],
+    ['holdfast-scrub.service', ['auditor.key', 'redis-password', 's3-credentials']],
     ['holdfast-hold-follow.service', ['officer.key', 'reader-signing.key']],
   ]);
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { encodeJob, jobId } from '../../src/queue/job.ts';
 import { ARCHIVER, connectorUser, OPERATOR, startGuardedRedis } from './acl-users.ts';
 import { linkContract } from './contract.ts';
 import { Onlooker, RedisLinks } from './redis-subject.ts';
@@ -50,6 +51,18 @@ describe('a queue in Redis under the users of the deployment', () => {
     await down.consume(async (job) => void taken.push(job));
     await until('what came after is taken', () => taken.length === 1);
     expect(taken).toEqual(['after']);
+  });
+
+  it('lets signed entries through, by the name that they have in the queue', async () => {
+    const { uplink, downlink } = guarded();
+    const job = { kind: 'approved', line: 'a line', document: '' } as const;
+    await using up = uplink();
+    await up.send(jobId(job), encodeJob(job));
+    await using down = downlink();
+    const taken: string[] = [];
+    await down.consume(async (text) => void taken.push(text));
+    await until('it is taken', () => taken.length === 1);
+    expect(taken).toEqual([encodeJob(job)]);
   });
 
   it('denies whoever has no password, a wrong one, or another role', async () => {
