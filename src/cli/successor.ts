@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
-import { readDocument, readTrust } from '../main/trusted.ts';
+import { readDocument, readText, readTrust } from '../main/trusted.ts';
+import { openCheckpoint } from '../record/checkpoint.ts';
 import { signingKeyOf } from '../record/key.ts';
 import { orderLink, type LinkCause, type LogEnd } from '../record/link.ts';
 import { openManifest, signManifest } from '../record/manifest.ts';
-import { encodeVerifierKey, noteKey } from '../record/note.ts';
+import { encodeVerifierKey, noteKey, type NoteKey } from '../record/note.ts';
 import { toSeconds } from '../record/period.ts';
 import type { Trust, TrustFile } from '../record/trust.ts';
 import { groups, writeNew } from './keygen.ts';
@@ -25,6 +26,7 @@ interface SuccessorOptions {
   readonly stolen: boolean;
   readonly size?: string;
   readonly root?: string;
+  readonly at?: string;
   readonly out: string;
   readonly json: boolean;
 }
@@ -47,7 +49,10 @@ export function succeed(manifestFile: string, options: SuccessorOptions): Succes
   const at = toSeconds(Date.now());
   const number = (before.number ?? 0) + 1;
   const cause = causeOf(options);
-  const link = orderLink({ at, cause, n: number, from: before.log, to: log, end: endOf(cause, options) }, root);
+  const link = orderLink(
+    { at, cause, n: number, from: before.log, to: log, end: endOf(cause, before.log, options) },
+    root,
+  );
   const trust: TrustFile = {
     v: 1,
     origin: options.origin,
@@ -78,19 +83,23 @@ function causeOf({ lost, stolen }: SuccessorOptions): LinkCause {
 }
 
 /** Where the root says that the old log ends: as `holdfast verify` shows it, or as somebody kept it from before. */
-function endOf(cause: LinkCause, { size, root }: SuccessorOptions): LogEnd | null {
+function endOf(cause: LinkCause, log: NoteKey, { size, root, at }: SuccessorOptions): LogEnd | null {
   if (cause === 'exchanged') {
-    if (size === undefined && root === undefined) return null;
+    if ([size, root, at].every((said) => said === undefined)) return null;
     throw missing(
-      'neither --size nor --root',
+      'neither --at nor --size and --root',
       'an end',
       'where the old key is at hand, the old log says itself where it ends',
     );
   }
+  if (at !== undefined && size === undefined && root === undefined) {
+    const kept = openCheckpoint(readText(at, 'a signed checkpoint of the old log'), log);
+    return { size: kept.size, root: kept.root.toString('hex') };
+  }
   const isEnd = /^[1-9]\d{0,14}$/.test(size ?? '') && /^[0-9a-f]{64}$/.test(root ?? '');
   if (isEnd) return { size: Number(size), root: root as string };
   throw missing(
-    '--size and --root of the last state that is trusted',
+    '--at, or --size and --root, of the last state that is trusted',
     'none',
     '`holdfast verify` prints both; of a key that was stolen, those of before',
   );
@@ -113,8 +122,9 @@ export function registerSuccessor(program: Command): void {
     .requiredOption('--log <file>', 'public key that signs its checkpoints')
     .option('--lost', 'the old log key is lost: the root says where the log ended', false)
     .option('--stolen', 'somebody else has the old log key: the root says up to where the log counts', false)
-    .option('--size <n>', 'with --lost or --stolen: leaves of the old log that count')
-    .option('--root <hash>', 'with --lost or --stolen: their root')
+    .option('--at <checkpoint>', 'with --lost or --stolen: file with the last checkpoint of the old log that counts')
+    .option('--size <n>', 'or: leaves of the old log that count, as `holdfast verify` shows them')
+    .option('--root <hash>', '… and their root')
     .requiredOption('--out <directory>', 'where trust.json, manifest.json and link.json go')
     .option('--json', 'machine-readable result', false)
     .action((file: string, options: SuccessorOptions) => {

@@ -53,7 +53,7 @@ export function readDocument(path: string, expected: string = 'a signed document
   return readText(path, expected).trim();
 }
 
-function readText(path: string, expected: string): string {
+export function readText(path: string, expected: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {

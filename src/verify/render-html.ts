@@ -67,6 +67,27 @@ const LIMITS = `<ul>
 <li>That the log is not shown differently to somebody else: that is for witnesses, and for the checkpoint that you keep from visit to visit.</li>
 </ul>`;
 
+const CAUSES = {
+  exchanged: 'its log key was exchanged',
+  lost: 'its log key was lost, and the root alone says where it ended',
+  stolen: 'its log key was stolen, and the root alone says up to where it counts',
+};
+
+/** The logs before and behind this one, where there are any. */
+function lineOf({ line: { before, after } }: Report): [string, string][] {
+  const rows: [string, string][] = [];
+  if (before !== null) {
+    const { origin, size, cause, report } = before;
+    rows.push([
+      'Log before',
+      `${origin}, ${size} leaves; ${CAUSES[cause]}; ${report === null ? 'not read' : report.headline}`,
+    ]);
+  }
+  if (after !== null)
+    rows.push(['Log behind', `This one has ended. It goes on in ${after}, which has a trust file of its own.`]);
+  return rows;
+}
+
 function witnessesOf({ witnesses: { size, at, by, of, quorum } }: Report): string {
   if (size === 0) return quorum === 'missing' ? 'none that the policy asks for' : 'none';
   const words = {
@@ -100,6 +121,7 @@ function facts(report: Report, { url, at, version }: Occasion): string {
       `${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     ],
     ['Store', store.words],
+    ...lineOf(report),
     ['Witnesses', witnessesOf(report)],
     [
       'Time stamps',

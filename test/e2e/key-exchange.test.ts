@@ -251,3 +251,36 @@ describe('a log key that is exchanged by the commands', () => {
     expect([found.stderr, (JSON.parse(found.stdout || '{}') as { total?: number }).total]).toEqual(['', 5]);
   }, 60_000);
 });
+
+describe('a log key that is lost', () => {
+  const LAST = 'agency.example/holdfast/last';
+  const last = (name: string): string => fresh(join('last', name));
+
+  it('ends its log by the word of the root alone, and the report says so of a line of three', async () => {
+    await fingerprintOf('log', 'log-c');
+    const checkpoint = join(deployment.archiveDir, 'log/agency.example/holdfast/exchanged/checkpoint');
+    const order = [fresh('next/manifest.json'), '--trust', fresh('next/trust.json')];
+    const signing = ['--root-key', join(ceremony.holder('records'), 'root.key'), '--log', fresh('log-c.pub')];
+    const successor = (...how: string[]): Promise<Finished> =>
+      run('successor', ...order, ...signing, '--origin', LAST, '--out', fresh('last'), '--lost', ...how);
+    expect(codeIn(await successor())).toBe('config/missing-part');
+    expect(codeIn(await successor('--at', fresh('predecessor.json')))).toMatch(/^format\//);
+    assertDone(await successor('--at', checkpoint));
+    edit((config) => {
+      const keys = { ...config.keys, log: fresh('log-c.key') };
+      const files = { trust: last('trust.json'), manifest: last('manifest.json'), predecessor: fresh('last.json') };
+      return { ...config, ...files, origin: LAST, keys };
+    });
+    const ending = ['--config', deployment.configOf('up'), '--link', last('link.json')];
+    assertDone(await run('end', ...ending, '--new-log', fresh('log-c.key'), '--out', fresh('last.json')));
+    await capture(3, 400);
+    const verified = await runHoldfast(['verify', deployment.url, '--trust', last('trust.json'), '--json'], { guard });
+    const report = JSON.parse(verified.stdout) as Report;
+    expect([verified.code, report.findings, report.unchecked, report.line.number]).toEqual([0, [], [], 2]);
+    const [before, first] = [report.line.before, report.line.before?.report?.line.before];
+    expect([before?.cause, first?.cause, first?.origin]).toEqual(['lost', 'exchanged', ORIGIN]);
+    expect(report.notes.map(({ code }) => code)).toContain('verify/predecessor-abandoned');
+    const second = await runVerifyPy([deployment.archiveDir, '--trust', last('trust.json')]);
+    expect([second.code, second.stdout.split('\n')[0]]).toEqual([0, 'verified']);
+  }, 180_000);
+});
