@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { parseStatement, verifyStatement } from '../../src/record/batch.ts';
 import { canonicalize, type Json } from '../../src/record/canonical.ts';
-import { parseEntry } from '../../src/record/entry.ts';
+import { entryId, parseEntry } from '../../src/record/entry.ts';
 import { recipientsOf } from '../../src/record/epoch-document.ts';
 import { FormatError } from '../../src/record/format-error.ts';
-import { sha256Hex } from '../../src/record/hash.ts';
+import { HASH_BYTES, sha256Hex } from '../../src/record/hash.ts';
 import { parseHeads } from '../../src/record/heads.ts';
 import { encodeHoldDocument, parseHoldDocument } from '../../src/record/hold.ts';
 import { signBytes } from '../../src/record/key.ts';
+import { entryLine, LogProof, logProofHead, subtreeLines } from '../../src/record/log-proof.ts';
 import { openManifest } from '../../src/record/manifest.ts';
+import { RangeBuilder } from '../../src/record/merkle.ts';
 import { parseReceipt, verifyReceipt } from '../../src/record/receipt.ts';
 import { parseSegment, verifyTail } from '../../src/record/segment.ts';
 import { encodeBundle, parseBundle, parseTile } from '../../src/record/tile-builder.ts';
@@ -56,6 +58,24 @@ function readSegment(bytes: Buffer): void {
   verifyTail(parseSegment(bytes), ARCHIVER.key);
 }
 
+/** One entry shown, the others as subtrees. */
+function logProof(): Buffer {
+  const rest = new RangeBuilder(1);
+  for (const line of streamLines().slice(1)) rest.appendLeaf(entryId(line));
+  const shown = logProofHead(ORIGIN, rest.end) + entryLine(0, streamLines()[0] as string);
+  return Buffer.from(shown + subtreeLines(rest.range()));
+}
+
+function readLogProof(bytes: Buffer): void {
+  const proof = new LogProof();
+  for (const line of bytes.toString('latin1').trimEnd().split('\n')) proof.take(line);
+  assertHash(proof.root);
+}
+
+function assertHash({ length }: Buffer): void {
+  if (length !== HASH_BYTES) throw new Error('a root that is no hash');
+}
+
 const HOLD = encodeHoldDocument({ packs: [hexOf('pack')].toSorted(), media: [hexOf('a'), hexOf('b')].toSorted() });
 const TRUST = { v: 1, origin: ORIGIN, root: ROOT.key.raw.toString('base64'), log: encodeVerifierKey(LOG_NOTE_KEY) };
 const LINES = streamLines().map((line) => Buffer.from(line));
@@ -97,6 +117,7 @@ export function logTargets(): readonly Target[] {
       examples: ['tile/0/x001/x234/067', 'tile/entries/000.p/1', 'tile/5/999.p/255'].map((path) => Buffer.from(path)),
       read: (bytes) => parseTilePath(bytes.toString()),
     },
+    { name: 'log-proof', examples: [logProof()], read: readLogProof },
     { name: 'tile', examples: [Buffer.alloc(96, 7)], read: (bytes) => parseTile(bytes, 3) },
     { name: 'entry-bundle', examples: [encodeBundle(LINES)], read: (bytes) => parseBundle(bytes, LINES.length) },
   ];
