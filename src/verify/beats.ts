@@ -4,6 +4,7 @@ import type { ClaimBook } from './claims.ts';
 import type { CoverageBook } from './coverage.ts';
 import type { Findings } from './findings.ts';
 import type { KeyBook } from './keys.ts';
+import type { TakenOver } from './line.ts';
 import type { StreamBook, StreamInfo } from './streams.ts';
 
 /** A beat an hour; two missed in a row are silence. */
@@ -137,14 +138,15 @@ export class BeatBook {
     if (toMs - fromMs > SILENCE_MS) this.#silences.push({ info, fromMs, toMs, accounts, leaf });
   }
 
-  /** At the end of the log, whose newest time is `endAt`: who was silent, and does a gap say why? */
-  finish(endAt: string): void {
+  /** At the end of the log, whose newest time is `endAt`: who was silent, and does a gap say why? `takenOver`: the log that goes on from it. */
+  finish(endAt: string, takenOver: ((acct: string) => TakenOver) | null): void {
     for (const info of this.#parts.streams.all()) {
-      if (info.isOpened) this.#closeBook(info, Date.parse(endAt));
+      if (info.isOpened) this.#closeBook(info, Math.max(Date.parse(endAt), takenOver?.(info.acct).untilMs ?? 0));
     }
     for (const { info, fromMs, toMs, accounts, leaf } of this.#silences) {
       const concerned = new Set([info.acct, ...accounts]);
-      if (this.#parts.coverage.uncovered(concerned, fromMs, toMs) <= SILENCE_MS) continue;
+      const others = [...concerned].flatMap((acct) => takenOver?.(acct).covered ?? []);
+      if (this.#parts.coverage.uncovered(concerned, fromMs, toMs, others) <= SILENCE_MS) continue;
       const code = info.role === 'process' ? 'verify/silence-process' : 'verify/silence-stream';
       const hours = ((toMs - fromMs) / 3_600_000).toFixed(1);
       const got = `none from ${shown(fromMs)} to ${shown(toMs)}, ${hours} h`;

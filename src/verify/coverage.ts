@@ -107,8 +107,13 @@ export class CoverageBook {
   }
 
   /** The part of an interval that no gap over any of these accounts covers: its longest stretch, in ms. */
-  uncovered(accounts: Iterable<string>, fromMs: number, toMs: number): number {
-    const ranges = [...accounts].flatMap((acct) => this.#coveredOf(acct));
+  uncovered(
+    accounts: Iterable<string>,
+    fromMs: number,
+    toMs: number,
+    others: readonly (readonly [number, number])[] = [],
+  ): number {
+    const ranges = [...[...accounts].flatMap((acct) => this.coveredOf(acct)), ...others];
     let at = fromMs;
     let longest = 0;
     for (const [begin, end] of ranges.toSorted((a, b) => a[0] - b[0])) {
@@ -120,7 +125,7 @@ export class CoverageBook {
   }
 
   /** A gap that is still open covers everything from its beginning on. */
-  #coveredOf(acct: string): [number, number][] {
+  coveredOf(acct: string): [number, number][] {
     const account = this.#accounts.get(acct);
     if (account === undefined) return [];
     const open = [...account.open.values()].filter((begin) => begin !== null);

@@ -14,12 +14,29 @@ import type { Report } from './report.ts';
 export interface LaterLog {
   readonly origin: string;
   readonly predecessor: Predecessor;
+  /** Until when an account must have shown signs of life, and for which times gaps say why it did not. Null where it was not read whole. */
+  readonly takenOver: ((acct: string) => TakenOver) | null;
   /** What its records say of streams of earlier logs. */
   readonly claims: readonly Claim[];
   /** Objects of all logs of a store, and which of them were named so far; null where the later log lies in another store. */
   readonly media: Inventory | null;
   /** True where the later logs were not read whole: objects that nothing names may be theirs. */
   readonly isPartial: boolean;
+}
+
+export interface TakenOver {
+  readonly untilMs: number;
+  readonly covered: readonly (readonly [number, number])[];
+}
+
+/** When a log took an account over from the one before: with its first stream, or not to this day. */
+export function takenOverIn({ streams, coverage, at }: LogCheck): (acct: string) => TakenOver {
+  const opened = new Map<string, number>();
+  for (const info of streams.all()) {
+    const known = opened.get(info.acct) ?? Infinity;
+    if (info.isOpened) opened.set(info.acct, Math.min(known, Date.parse(info.openAt)));
+  }
+  return (acct) => ({ untilMs: opened.get(acct) ?? Date.parse(at), covered: coverage.coveredOf(acct) });
 }
 
 /** The log before, as the report tells of it. */

@@ -16,7 +16,7 @@ import {
 } from './checkpoints.ts';
 import { Findings, type Finding } from './findings.ts';
 import { Jobs } from './jobs.ts';
-import { judgeLine, ofLog, reportBefore, trustBefore, type BeforeReport, type LaterLog } from './line.ts';
+import { judgeLine, ofLog, reportBefore, takenOverIn, trustBefore, type BeforeReport, type LaterLog } from './line.ts';
 import { PREDECESSOR_LEAF } from './links.ts';
 import { LogCheck } from './log-check.ts';
 import { PayloadCheck, type NamedObject } from './payloads.ts';
@@ -216,7 +216,14 @@ class Run {
       ...(isAsked ? { policy } : {}),
       ...(this.#seenBefore === undefined ? {} : { seen: this.#seenBefore }),
     };
-    return new Run(reader, trust, own, { origin, predecessor, claims, media, isPartial });
+    return new Run(reader, trust, own, {
+      origin,
+      predecessor,
+      takenOver: isPartial ? null : takenOverIn(check),
+      claims,
+      media,
+      isPartial,
+    });
   }
 
   /** Takes over what was found in the logs before. */
@@ -284,7 +291,7 @@ class Run {
     if (this.later !== null) judgeLine(this.later, check, hasEnd, this.findings);
     const isFollowed = check.links.predecessor !== null;
     check.claims.finish((process) => check.beats.beatsOf(process), isFollowed);
-    check.beats.finish(check.at);
+    check.beats.finish(check.at, this.later?.takenOver ?? null);
     check.coverage.finish(isPartial || isFollowed);
     check.escrow.finish(check.at);
     const isLast = !isFollowed && (this.later !== null || check.links.successor === null);

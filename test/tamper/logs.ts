@@ -171,6 +171,11 @@ export const LOGS: readonly ArchiveRow[] = [
     line({ acct: hexOf('other', 32) }),
     ['verify/stream-last-account'],
   ],
+  [
+    'a new log that takes accounts over after hours, or not',
+    line({ at: '2026-11-22T16:10:00Z' }),
+    ['verify/silence-process', 'verify/silence-stream'],
+  ],
   ['a log key that was lost: the root says where the log ended', abandoned('lost'), []],
   [
     'a log key that was stolen, and the thief went on',

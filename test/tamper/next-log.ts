@@ -47,6 +47,8 @@ export interface Change {
   readonly after?: (old: MemoryArchive) => void;
   readonly last?: (last: StreamHead) => StreamHead;
   readonly acct?: string;
+  /** When the next log begins. */
+  readonly at?: string;
   /** Entries of the new log's beginning. */
   readonly genesis?: (entries: LogRecord[]) => LogRecord[];
   readonly documents?: (documents: string[]) => string[];
@@ -101,7 +103,7 @@ function lastOf(old: MemoryArchive): { last: StreamHead; open: OpenEntry } {
 
 /** Writes the log that goes on, in one segment. */
 function writeNext(archive: MemoryArchive, link: string, checkpoint: string | null, change: Change): void {
-  const at = '2026-11-22T16:10:00Z';
+  const { at = '2026-11-22T14:10:00Z' } = change;
   const own = { v: 1, at, log: NEXT_ORIGIN } as const;
   const manifest = signManifest({ ...FIRST, origin: NEXT_ORIGIN }, ROOT.privateKey);
   const before = encodePredecessor(link, checkpoint);

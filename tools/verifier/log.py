@@ -54,7 +54,8 @@ class Log:
             self.findings.add("verify/checkpoint-behind", f"{self.size} leaves", str(published[0]))
         self.streams.newest = seconds(self.last_at) if self.last_at else 0
         self._finish_line()
-        self.streams.finish(self.keys.readers(), self.links.predecessor is not None)
+        later = self.later.streams if self.later and self.later.all_whole else None
+        self.streams.finish(self.keys.readers(), self.links.predecessor is not None, later)
         if self.payloads.locks and not self.store.sees_locks:
             self.findings.add("verify/locks-unseen", "a store that shows locks and versions", "a folder")
         self.escrow.finish(self.last_at)

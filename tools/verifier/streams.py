@@ -162,8 +162,9 @@ class Streams:
 
     # --- At the end of the log --------------------------------------------------------------------------------------------------
 
-    def finish(self, readers, followed=False):
-        """`readers` are the keys that hold no capture, so that their silence loses nothing. `followed`: there is a log before this one."""
+    def finish(self, readers, followed=False, later=None):
+        """`readers` are the keys that hold no capture, so that their silence loses nothing. `followed`: there is a log before this one. `later`: streams of the log that goes on."""
+        self.later = later
         for head, teller, number, where in self.claims:
             if followed and number is None and head["stream"] not in self.all:
                 self.foreign.append((head, teller, number, where))
@@ -200,14 +201,22 @@ class Streams:
         if not process and stream.opened["app"] == "holdfast":
             return
         signs = stream.lives if process else [(at, set()) for at in self.listed.get(name, [])]
-        begin, end = seconds(stream.opened["at"]), min(self.newest, *stream.ends) if stream.ends else self.newest
+        begin, end = seconds(stream.opened["at"]), min(self.newest, *stream.ends) if stream.ends else self._end(stream.opened["acct"])
         last, accounts = begin, set()
         for at, listed in [*signs, (end, set())]:
-            gaps = self._covered(accounts | {stream.opened["acct"]})
+            concerned = accounts | {stream.opened["acct"]}
+            gaps = sorted(self._covered(concerned) + (self.later._covered(concerned) if self.later else []))
             if _longest(last, at, gaps) > MOST_SILENT:
                 code = "verify/silence-process" if process else "verify/silence-stream"
                 self.findings.add(code, f"a beat within {MOST_SILENT} s", f"{at - last} s", leaf=stream.leaf, stream=name)
             last, accounts = max(last, at), listed
+
+    def _end(self, acct):
+        """The end of the log, or when the log that goes on took the account over."""
+        if self.later is None:
+            return self.newest
+        opened = [seconds(stream.opened["at"]) for stream in self.later.accounts.get(acct, [])]
+        return max(self.newest, min(opened, default=self.later.newest))
 
     def _covered(self, accounts):
         """Times for which gaps over whole accounts say why nothing came."""
