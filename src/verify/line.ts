@@ -5,6 +5,7 @@ import type { Trust } from '../record/trust.ts';
 import type { Claim } from './claims.ts';
 import type { Findings, FoundCode } from './findings.ts';
 import type { Inventory } from './inventory.ts';
+import type { LinkBook } from './links.ts';
 import type { LogCheck } from './log-check.ts';
 import type { Report } from './report.ts';
 
@@ -53,6 +54,10 @@ export interface BeforeReport {
 
 export function reportBefore({ link, end }: Predecessor, report: Report | null): BeforeReport {
   return { origin: link.from.name, key: link.from.key.id, cause: link.cause, ...end, report };
+}
+
+export function reportLine(links: LinkBook | undefined, before: BeforeReport | null): Report['line'] {
+  return { number: links?.number ?? 0, before, after: links?.successor?.link.to.name ?? null };
 }
 
 /** A verifier of the log before believes what the root says of it in the link. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ToWorker } from './segment-worker.ts';
@@ -113,6 +114,14 @@ export class ThreadPool implements TaskPool {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
+}
+
+/** Starting threads takes longer than checking this much. */
+const SMALL_BYTES = 16 * 1024 * 1024;
+
+/** For this much to check, unless the caller says how many threads it may take. */
+export function startPool(bytes: number, workers: number = bytes < SMALL_BYTES ? 0 : availableParallelism()): TaskPool {
+  return workers > 0 ? new ThreadPool(workers) : new InlinePool();
 }
 
 /** Memory that belongs to these bytes alone is handed over; a view into something larger is copied. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { availableParallelism } from 'node:os';
 import type { Checkpoint } from '../record/checkpoint.ts';
 import { logPrefix } from '../record/layout.ts';
 import { isOrigin } from '../record/origin.ts';
@@ -16,11 +15,20 @@ import {
 } from './checkpoints.ts';
 import { Findings, type Finding } from './findings.ts';
 import { Jobs } from './jobs.ts';
-import { judgeLine, ofLog, reportBefore, takenOverIn, trustBefore, type BeforeReport, type LaterLog } from './line.ts';
+import {
+  judgeLine,
+  ofLog,
+  reportBefore,
+  reportLine,
+  takenOverIn,
+  trustBefore,
+  type BeforeReport,
+  type LaterLog,
+} from './line.ts';
 import { PREDECESSOR_LEAF } from './links.ts';
 import { LogCheck } from './log-check.ts';
 import { PayloadCheck, type NamedObject } from './payloads.ts';
-import { InlinePool, ThreadPool, WorkerTrouble, type TaskPool } from './pool.ts';
+import { startPool, WorkerTrouble } from './pool.ts';
 import { Progress, type ProgressReport } from './progress.ts';
 import { listed, ReaderTrouble, type ArchiveReader } from './reader.ts';
 import { judgeRivals } from './rivals.ts';
@@ -98,8 +106,6 @@ async function verifyLog(run: Run): Promise<void> {
   });
 }
 
-/** Starting threads takes longer than checking this much. */
-const SMALL_BYTES = 16 * 1024 * 1024;
 const MOST_JOBS = 12;
 const MOST_JOB_BYTES = 16 * 1024 * 1024;
 
@@ -258,7 +264,7 @@ class Run {
     const payloadBytes = withBytes ? stored.packs.bytes + stored.media.bytes : 0;
     const totalBytes = stored.segments.bytes + payloadBytes;
     progress.step('reading', totalBytes);
-    const pool = this.#startPool(totalBytes);
+    const pool = startPool(totalBytes, this.options.workers);
     const jobs = new Jobs(findings, MOST_JOBS, MOST_JOB_BYTES);
     const parted = { origin: trust.origin, withBytes, onNamed: this.options.onNamed };
     const payloads = new PayloadCheck({ reader, stored, findings, pool, jobs, progress, ...parted });
@@ -269,11 +275,6 @@ class Run {
     const parts: WalkParts = { reader, trust, stored, findings, pool, progress, tree };
     this.#work = { ...parts, check, payloads, tiles, jobs, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
     return this.#work;
-  }
-
-  #startPool(bytes: number): TaskPool {
-    const workers = this.options.workers ?? (bytes < SMALL_BYTES ? 0 : availableParallelism());
-    return workers > 0 ? new ThreadPool(workers) : new InlinePool();
   }
 
   /** What can be judged only once the whole log was read. */
@@ -325,11 +326,7 @@ class Run {
       store: describeStore(store?.kind ?? null, locks && store?.locks === true, versions),
       witnesses: this.#attestations?.witnesses ?? NO_WITNESSES,
       time: this.#attestations?.time ?? NO_TIME,
-      line: {
-        number: check?.links.number ?? 0,
-        before: this.#before,
-        after: check?.links.successor?.link.to.name ?? null,
-      },
+      line: reportLine(check?.links, this.#before),
       tiles: { size: work?.tiles.size ?? 0, compared: work?.tiles.count ?? 0 },
       evaluation: check?.keys.isEvaluation ?? false,
       payloads,
