@@ -105,15 +105,18 @@ describe('init', () => {
     const pub = (name: Parameters<typeof holder>[0], role: string): string => join(holder(name), `${role}.pub`);
     const log = pub('archiver', 'log');
     const keys = [
-      ...['--origin', 'agency.example/log', '--root-key', join(holder('records'), 'root.key'), '--log', log],
-      ...[
-        '--reader',
-        pub('legal', 'reader'),
-        '--escrow',
-        pub('vault', 'escrow'),
-        '--archiver',
-        pub('archiver', 'archiver'),
-      ],
+      '--origin',
+      'agency.example/log',
+      '--root-key',
+      join(holder('records'), 'root.key'),
+      '--log',
+      log,
+      '--reader',
+      pub('legal', 'reader'),
+      '--escrow',
+      pub('vault', 'escrow'),
+      '--archiver',
+      pub('archiver', 'archiver'),
     ];
     const nameless = await run('init', dir, ...keys, '--connector', log);
     expect([nameless.code, codeIn(nameless)]).toEqual([2, 'config/missing-part']);

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deed } from '../../src/access/act.ts';
 import { directoryDeeds } from '../../src/matters/directory-csv.ts';
@@ -11,21 +10,8 @@ import { targetsOf } from '../../src/matters/targets.ts';
 import { termReport, termReportCsv, type TermCounter } from '../../src/matters/term-report.ts';
 import { parseQuery } from '../../src/search/query-parse.ts';
 import { SqliteIndex } from '../../src/search/sqlite-index.ts';
-import {
-  ANA,
-  applyAll,
-  BEN,
-  CLEO,
-  direct,
-  found,
-  HARBOUR,
-  LogWriter,
-  message,
-  MINUTE_MS,
-  MONDAY_MS,
-  viewOf,
-} from '../search/kit.ts';
-import { act, did, HOLD, MATTER } from './kit.ts';
+import { ANA, applyAll, BEN, found, HARBOUR, LogWriter, message, viewOf } from '../search/kit.ts';
+import { act, at, BEGUN, did, HOLD, MATTER, read, talk } from './kit.ts';
 
 let root: string;
 let db: SqliteIndex;
@@ -36,141 +22,6 @@ beforeEach(() => {
 afterEach(async () => {
   await db[Symbol.asyncDispose]();
   rmSync(root, { recursive: true, force: true });
-});
-
-const at = (minutes: number): number => MONDAY_MS + minutes * MINUTE_MS;
-const BEGUN: Deed = { act: 'matter', matter: MATTER, name: 'Harbour Case', state: 'open' };
-const tagged = (tag: string, target: Extract<Deed, { act: 'tag' }>['target'], on = true): Deed => ({
-  act: 'tag',
-  matter: MATTER,
-  tag,
-  on,
-  target,
-});
-
-/** Four messages in the harbour's group, two in a direct conversation. */
-function talk(): { log: LogWriter; leaves: number[] } {
-  const log = new LogWriter();
-  const leaves = ['alpha seal', 'bravo seal', 'charlie', 'delta'].map((text, n) =>
-    log.capture(ANA, message(text), { by: BEN, chat: HARBOUR, atMs: at(n) }),
-  );
-  leaves.push(log.capture(ANA, message('echo seal'), { by: CLEO, chat: direct(CLEO), atMs: at(10) }));
-  leaves.push(log.capture(BEN, message('foxtrot'), { by: CLEO, chat: direct(CLEO), atMs: at(11) }));
-  return { log, leaves };
-}
-
-/** What was written since the index was last read into. */
-async function read(log: LogWriter): Promise<void> {
-  const size = (await db.state())?.position.size ?? 0;
-  await applyAll(
-    db,
-    log.cut().segments.filter(({ first }) => first >= size),
-  );
-}
-
-describe('tags', () => {
-  it('on a message, a range and a conversation are found by tag and by matter', async () => {
-    const { log, leaves } = talk();
-    did(log, BEGUN);
-    did(log, tagged('responsive', { what: 'message', leaf: leaves[0] as number }));
-    did(log, tagged('privileged', { what: 'range', from: leaves[1] as number, to: leaves[2] as number }));
-    did(log, tagged('issue-7', { what: 'conversation', leaf: leaves[4] as number }));
-    await read(log);
-    expect(await found(db, 'tag:responsive')).toEqual(['alpha seal']);
-    expect(await found(db, 'tag:Privileged')).toEqual(['charlie', 'bravo seal']);
-    expect(await found(db, 'tag:issue-7')).toEqual(['echo seal']);
-    expect((await found(db, 'matter:"harbour case" seal')).toSorted()).toEqual([
-      'alpha seal',
-      'bravo seal',
-      'echo seal',
-    ]);
-    expect(await found(db, 'seal -tag:privileged')).toEqual(['echo seal', 'alpha seal']);
-    expect(await found(db, 'tag:responsive OR tag:issue-7')).toEqual(['echo seal', 'alpha seal']);
-    expect(
-      (await db.search({ text: '', root: { op: 'matter', value: 'none' } }, { order: 'newest', limit: 5, after: null }))
-        .unmatched,
-    ).toEqual(['matter:none']);
-  });
-
-  it('taken off are gone, and the later word counts in whatever order the words come', async () => {
-    const { log, leaves } = talk();
-    did(log, BEGUN);
-    const target = { what: 'message', leaf: leaves[3] as number } as const;
-    did(log, tagged('issue', target, false), at(60));
-    did(log, tagged('issue', target, true), at(59));
-    did(log, tagged('responsive', target, true), at(61));
-    await read(log);
-    expect(await found(db, 'tag:issue')).toEqual([]);
-    expect(await found(db, 'tag:responsive')).toEqual(['delta']);
-    expect(db.acts.matters()[0]?.tags.map(({ tag }) => tag)).toEqual(['responsive']);
-  });
-
-  it('of a conversation leave out the message that was taken out of it, until the whole is tagged anew', async () => {
-    const { log, leaves } = talk();
-    const [alpha, bravo, charlie, delta] = leaves as [number, number, number, number];
-    const whole = { what: 'conversation', leaf: alpha } as const;
-    const one = { what: 'message', leaf: bravo } as const;
-    did(log, BEGUN);
-    did(log, tagged('privileged', whole), at(60));
-    did(log, tagged('privileged', one, false), at(61));
-    did(log, { ...tagged('privileged', one, false), matter: HOLD } as Deed, at(70));
-    await read(log);
-    expect(await found(db, 'tag:privileged')).toEqual(['delta', 'charlie', 'alpha seal']);
-    expect(await found(db, 'matter:"harbour case" bravo')).toEqual([]);
-    expect(await db.count(parseQuery('tag:privileged'))).toBe(3);
-    log.capture(ANA, message('golf'), { by: BEN, chat: HARBOUR, atMs: at(5) });
-    did(log, tagged('privileged', { what: 'range', from: charlie, to: delta }, false), at(62));
-    await read(log);
-    expect(await found(db, 'tag:privileged')).toEqual(['golf', 'alpha seal']);
-    did(log, tagged('privileged', one), at(63));
-    await read(log);
-    expect(await found(db, 'tag:privileged')).toEqual(['golf', 'bravo seal', 'alpha seal']);
-    // Taken off as a whole: what was tagged by itself before that is off as well.
-    did(log, tagged('privileged', whole, false), at(64));
-    await read(log);
-    expect(await found(db, 'tag:privileged')).toEqual([]);
-    did(log, tagged('privileged', whole), at(65));
-    await read(log);
-    expect(await db.count(parseQuery('tag:privileged'))).toBe(5);
-  });
-
-  it('in one matter say nothing of the same tag in another', async () => {
-    const { log, leaves } = talk();
-    const one = { what: 'message', leaf: leaves[0] as number } as const;
-    did(log, tagged('issue', one), at(60));
-    did(log, { ...tagged('issue', one, false), matter: HOLD } as Deed, at(61));
-    await read(log);
-    expect(await found(db, 'tag:issue')).toEqual(['alpha seal']);
-  });
-
-  it('mean the same message in an index that was built anew, however its acts were cut into segments', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(5), { minLength: 1, maxLength: 12 }), fc.nat(6), async (picks, step) => {
-        const { log, leaves } = talk();
-        did(log, BEGUN);
-        picks.forEach((pick, n) => {
-          did(
-            log,
-            tagged(
-              ['responsive', 'issue'][n % 2] as string,
-              { what: 'message', leaf: leaves[pick] as number },
-              n % 3 !== 2,
-            ),
-          );
-          log.cut();
-        });
-        const answers = [];
-        for (const chunk of [1 + step, 1000]) {
-          const fresh = SqliteIndex.openForWriting(join(root, 'again'), { rebuild: true });
-          await applyAll(fresh, log.cut().segments, chunk);
-          answers.push([fresh.acts.matters(), await found(fresh, 'tag:issue'), await found(fresh, 'tag:responsive')]);
-          await fresh[Symbol.asyncDispose]();
-        }
-        expect(answers[0]).toEqual(answers[1]);
-      }),
-      { numRuns: 15 },
-    );
-  });
 });
 
 describe('a matter', () => {
@@ -189,7 +40,7 @@ describe('a matter', () => {
     });
     did(log, { act: 'hold', hold: HOLD, matter: MATTER, scope: { by: 'search', query: 'saved:seals' } });
     did(log, { ...BEGUN, state: 'closed' } as Deed);
-    await read(log);
+    await read(db, log);
     expect(db.acts.matters()).toMatchObject([
       {
         name: 'Harbour Case',
@@ -209,13 +60,13 @@ describe('a matter', () => {
     const { log } = talk();
     did(log, BEGUN);
     did(log, { act: 'saved-search', matter: MATTER, name: 'loop', query: 'saved:loop OR alpha' });
-    await read(log);
+    await read(db, log);
     expect(await found(db, 'saved:loop')).toEqual(['alpha seal']);
   });
 
   it('counts what each search finds: in all, by itself, and in how many conversations; by custodian', async () => {
     const { log } = talk();
-    await read(log);
+    await read(db, log);
     const counter: TermCounter = { count: (one) => db.count(one), families: async (one) => db.acts.families(one) };
     const terms = [
       { name: 'seals', query: 'seal' },
@@ -236,7 +87,7 @@ describe('a matter', () => {
 
   it('takes only what is in the archive for a target', async () => {
     const { log, leaves } = talk();
-    await read(log);
+    await read(db, log);
     const nothing = { leaf: [], range: [], conversation: [] };
     expect(await targetsOf(db, { ...nothing, leaf: [String(leaves[1])], conversation: ['harbour watch'] })).toEqual([
       { what: 'message', leaf: leaves[1] },
@@ -258,7 +109,7 @@ describe('the directory', () => {
   it('tells whose an account was at the time of each message', async () => {
     const { log } = talk();
     for (const deed of directoryDeeds(rows)) did(log, deed);
-    await read(log);
+    await read(db, log);
     expect(await found(db, 'custodian:jones kind:message')).toEqual(['bravo seal', 'alpha seal']);
     expect(await found(db, 'custodian:smith seal')).toEqual(['echo seal']);
     expect(await found(db, 'custodian:"field office" -alpha kind:message')).toEqual(['bravo seal']);
@@ -283,7 +134,7 @@ describe('the directory', () => {
     const parts = directoryDeeds(many);
     for (const deed of directoryDeeds(rows)) did(log, deed);
     did(log, parts[1] as Deed);
-    await read(log);
+    await read(db, log);
     expect(db.acts.directory()?.rows).toEqual(rows);
     did(log, parts[0] as Deed);
     const next = log.cut().segments.at(-1);
@@ -338,7 +189,7 @@ describe('an act', () => {
     log.record(ANA, { type: 'access', act: once });
     log.record(ANA, { type: 'access', act: once });
     log.record(ANA, { type: 'access', defect: 'no-view' });
-    await read(log);
+    await read(db, log);
     expect(db.acts.accessLog({ limit: 10, after: null }).acts).toHaveLength(1);
     expect((await db.state())?.unreadable).toBe(1);
     expect(await found(db, 'kind:unreadable')).toHaveLength(1);
@@ -349,7 +200,7 @@ describe('an act', () => {
     for (let n = 0; n < 5; n += 1) {
       did(log, { act: 'search', query: `q${n}`, order: 'newest', hits: 1, shown: [leaves[n] as number] });
     }
-    await read(log);
+    await read(db, log);
     const first = db.acts.accessLog({ limit: 3, after: null });
     const second = db.acts.accessLog({ limit: 3, after: first.next });
     const queries = [...first.acts, ...second.acts].map(({ deed }) => (deed.act === 'search' ? deed.query : ''));

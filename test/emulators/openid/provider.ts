@@ -66,10 +66,7 @@ export class OpenIdProvider implements AsyncDisposable {
   }
 
   /** An access token as a program gets one, with these claims in the place of the usual ones. */
-  async accessToken(
-    claims: Readonly<Record<string, unknown>> = {},
-    by: Faults['signedBy'] = undefined,
-  ): Promise<string> {
+  async accessToken(claims: Readonly<Record<string, unknown>> = {}, by?: Faults['signedBy']): Promise<string> {
     return await this.#signed(
       { ...this.person, aud: this.audience, jti: randomBytes(8).toString('hex'), ...claims },
       by,
