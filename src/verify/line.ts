@@ -8,6 +8,7 @@ import type { Inventory } from './inventory.ts';
 import type { LinkBook } from './links.ts';
 import type { LogCheck } from './log-check.ts';
 import type { Report } from './report.ts';
+import type { VerifyOptions } from './verify.ts';
 
 // Logs that follow one another: each is checked by itself, and where they meet.
 
@@ -31,13 +32,31 @@ export interface TakenOver {
 }
 
 /** When a log took an account over from the one before: with its first stream, or not to this day. */
-export function takenOverIn({ streams, coverage, at }: LogCheck): (acct: string) => TakenOver {
+function takenOverIn({ streams, coverage, at }: LogCheck): (acct: string) => TakenOver {
   const opened = new Map<string, number>();
   for (const info of streams.all()) {
     const known = opened.get(info.acct) ?? Infinity;
     if (info.isOpened) opened.set(info.acct, Math.min(known, Date.parse(info.openAt)));
   }
   return (acct) => ({ untilMs: opened.get(acct) ?? Date.parse(at), covered: coverage.coveredOf(acct) });
+}
+
+/** A log that was read, as the one before it is held against it. */
+export function asLater(
+  check: LogCheck,
+  { predecessor, media, later }: Pick<LaterLog, 'predecessor' | 'media'> & { readonly later: LaterLog | null },
+): LaterLog {
+  const origin = predecessor.link.to.name;
+  const isPartial = check.streams.hasUnread || later?.isPartial === true;
+  const claims = check.claims.foreign().map((claim) => ({ ...claim, where: { log: origin, ...claim.where } }));
+  return { origin, predecessor, media, isPartial, claims, takenOver: isPartial ? null : takenOverIn(check) };
+}
+
+/** What is asked of the log before: the policy counts only if it names that log, and findings are told with those of the log asked about. */
+export function optionsBefore(options: VerifyOptions, { log }: Trust, seen: string | undefined): VerifyOptions {
+  const { policy, since: _since, seen: _seen, onFinding: _onFinding, ...others } = options;
+  const isAsked = policy?.logs.some(({ hash }) => hash.equals(log.hash)) === true;
+  return { ...others, ...(isAsked ? { policy } : {}), ...(seen === undefined ? {} : { seen }) };
 }
 
 /** The log before, as the report tells of it. */

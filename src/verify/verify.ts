@@ -16,11 +16,12 @@ import {
 import { Findings, type Finding } from './findings.ts';
 import { Jobs } from './jobs.ts';
 import {
+  asLater,
   judgeLine,
   ofLog,
+  optionsBefore,
   reportBefore,
   reportLine,
-  takenOverIn,
   trustBefore,
   type BeforeReport,
   type LaterLog,
@@ -209,27 +210,11 @@ class Run {
   }
 
   #runBefore(check: LogCheck, predecessor: Predecessor): Run {
-    const { predecessors: reader = this.reader, policy, since: _since, seen: _seen, ...options } = this.options;
-    const { origin } = this.trust;
+    const { predecessors: reader = this.reader } = this.options;
     const trust = trustBefore(this.trust, predecessor);
-    const isAsked = policy?.logs.some(({ hash }) => hash.equals(trust.log.hash)) === true;
-    const claims = check.claims.foreign().map((claim) => ({ ...claim, where: { log: origin, ...claim.where } }));
-    const isPartial = check.streams.hasUnread || this.later?.isPartial === true;
     const media = reader === this.reader ? (this.#work?.stored.media ?? null) : null;
-    const own = {
-      ...options,
-      predecessors: reader,
-      ...(isAsked ? { policy } : {}),
-      ...(this.#seenBefore === undefined ? {} : { seen: this.#seenBefore }),
-    };
-    return new Run(reader, trust, own, {
-      origin,
-      predecessor,
-      takenOver: isPartial ? null : takenOverIn(check),
-      claims,
-      media,
-      isPartial,
-    });
+    const options = optionsBefore({ ...this.options, predecessors: reader }, trust, this.#seenBefore);
+    return new Run(reader, trust, options, asLater(check, { predecessor, media, later: this.later }));
   }
 
   /** Takes over what was found in the logs before. */
