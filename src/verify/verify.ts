@@ -98,11 +98,11 @@ async function verifyLog(run: Run): Promise<void> {
       ...attestations.checkpoints,
     ]);
     const start = await chooseStart(work, work.check, since);
+    work.tiles.beginAt(start);
     for (const claim of run.later?.claims ?? []) work.check.claims.make(claim);
     const hasEnd = await walkSegments(work, work.check, start);
     await rereadForClaims(work, work.check);
     await run.judgeEnd(work, { start, hasEnd, published, since });
-    work.tiles.beginAt(start);
     await run.judgeAttestations(work, attestations, hasEnd);
   });
 }
