@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RetentionEntry } from '../record/entry-types.ts';
 import type { LogEnd, LinkCause, Predecessor } from '../record/link.ts';
 import type { KeyId } from '../record/key.ts';
 import type { Trust } from '../record/trust.ts';
@@ -18,6 +19,8 @@ export interface LaterLog {
   readonly predecessor: Predecessor;
   /** Until when an account must have shown signs of life, and for which times gaps say why it did not. Null where it was not read whole. */
   readonly takenOver: ((acct: string) => TakenOver) | null;
+  /** With which schedules it begins: none may be shorter or weaker than that of the log before. */
+  readonly schedules: readonly RetentionEntry[];
   /** What its records say of streams of earlier logs. */
   readonly claims: readonly Claim[];
   /** Objects of all logs of a store, and which of them were named so far; null where the later log lies in another store. */
@@ -49,7 +52,8 @@ export function asLater(
   const origin = predecessor.link.to.name;
   const isPartial = check.streams.hasUnread || later?.isPartial === true;
   const claims = check.claims.foreign().map((claim) => ({ ...claim, where: { log: origin, ...claim.where } }));
-  return { origin, predecessor, media, isPartial, claims, takenOver: isPartial ? null : takenOverIn(check) };
+  const takenOver = isPartial ? null : takenOverIn(check);
+  return { origin, predecessor, media, isPartial, claims, takenOver, schedules: check.rules.begun() };
 }
 
 /** What is asked of the log before: the policy counts only if it names that log, and findings are told with those of the log asked about. */
@@ -89,6 +93,7 @@ export function judgeLine(later: LaterLog, check: LogCheck, hasEnd: boolean, fin
   const { predecessor, origin } = later;
   const { link, end, document } = predecessor;
   judgeEnd(end, check, hasEnd, findings);
+  for (const schedule of later.schedules) check.rules.applyRetention(schedule, end.size);
   const isNumbered = link.n === check.links.number + 1;
   const isAnnounced = link.cause !== 'exchanged' || check.links.successor?.document === document;
   // Of a log that was not read to its end it is not known how it ends.

@@ -23,6 +23,8 @@ const UPLOAD_MS = 3_600_000;
 export class RuleBook {
   readonly #findings: Findings;
   readonly #schedules = new Map<string, RetentionEntry>();
+  /** The first schedule of each class. */
+  readonly #begun = new Map<string, RetentionEntry>();
   #store: StoreEntry | null = null;
 
   constructor(findings: Findings) {
@@ -72,6 +74,12 @@ export class RuleBook {
       this.#findings.add('verify/retention-weakened', { leaf }, before.mode, entry.mode);
     }
     this.#schedules.set(entry.class, entry);
+    if (!this.#begun.has(entry.class)) this.#begun.set(entry.class, entry);
+  }
+
+  /** With what each class begins in this log. */
+  begun(): readonly RetentionEntry[] {
+    return [...this.#begun.values()];
   }
 
   /** Holds a pack's date against the schedule of its class, from its segment's time on. Returns the lock it must have. */

@@ -7,11 +7,12 @@ import { segmentPrefix } from '../../src/record/layout.ts';
 import { completeLink, orderLink, type LogLink } from '../../src/record/link.ts';
 import { noteKey } from '../../src/record/note.ts';
 import { parseSegment } from '../../src/record/segment.ts';
+import { LONG_CLASS } from '../support/archive-fixture.ts';
 import { hexOf, LOG, ORIGIN, ROOT } from '../vectors/keys.ts';
 import type { MemoryArchive } from '../verify/memory-archive.ts';
 import { relog } from '../verify/relog.ts';
 import { STRANGER } from './keys.ts';
-import { goOn, goOnIn, LINK, NEXT_LOG, type Change } from './next-log.ts';
+import { goOn, goOnIn, LINK, NEXT_LOG, NEXT_ORIGIN, type Change } from './next-log.ts';
 import type { ArchiveRow } from './row.ts';
 
 /** Where the small archive stands, as the root would write it down. */
@@ -46,6 +47,11 @@ const abandoned =
   };
 
 const BOTH_UNSIGNED = ['verify/link-missing', 'verify/link-signature'] as const;
+
+function keeping(period: string, mode: 'COMPLIANCE' | 'GOVERNANCE'): LogRecord {
+  const own = { v: 1, at: '2026-11-22T14:10:00Z', log: NEXT_ORIGIN, t: 'retention' } as const;
+  return { ...own, class: LONG_CLASS, mode, period, max: 'P10Y', authority: 'NARA GRS 6.1 item 011' };
+}
 
 export const LOGS: readonly ArchiveRow[] = [
   ['nothing: the log ended, and another goes on', line(), []],
@@ -175,6 +181,26 @@ export const LOGS: readonly ArchiveRow[] = [
     'a new log that takes accounts over after hours, or not',
     line({ at: '2026-11-22T16:10:00Z' }),
     ['verify/silence-process', 'verify/silence-stream'],
+  ],
+  [
+    'a new log that keeps a class for less long',
+    line({ genesis: (entries) => [...entries, keeping('P7Y', 'COMPLIANCE'), keeping('P6Y11M', 'COMPLIANCE')] }),
+    ['verify/retention-shortened'],
+  ],
+  [
+    'a new log that begins with a shorter schedule, and lengthens it later',
+    line({ genesis: (entries) => [...entries, keeping('P1Y', 'COMPLIANCE'), keeping('P9Y', 'COMPLIANCE')] }),
+    ['verify/retention-shortened'],
+  ],
+  [
+    'a new log whose locks are weaker',
+    line({ genesis: (entries) => [...entries, keeping('P7Y', 'GOVERNANCE')] }),
+    ['verify/retention-weakened'],
+  ],
+  [
+    'a new log that keeps a class for longer',
+    line({ genesis: (entries) => [...entries, keeping('P9Y', 'COMPLIANCE')] }),
+    [],
   ],
   ['a log key that was lost: the root says where the log ended', abandoned('lost'), []],
   [

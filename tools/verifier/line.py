@@ -128,9 +128,12 @@ class TrustBefore:
         self.before, self.number = None, 0
 
 
-def judge_end(said, log, findings):
+def judge_end(later, log, findings):
     """The earlier log, once it was read, against what the later one says of its end."""
+    said = later.links.predecessor
     size, root = said.end
+    for entry, line in later.rules.begun.values():
+        log.rules.apply_retention(entry, line, size)
     known = log.tree is not None
     if size > log.size:
         if known:

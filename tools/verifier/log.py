@@ -72,7 +72,7 @@ class Log:
         self.links.finish(self.whole)
         said = self.links.predecessor
         if self.later:
-            judge_end(self.later.links.predecessor, self, self.findings)
+            judge_end(self.later, self, self.findings)
         if said and said.link.cause != "exchanged":
             self.findings.add("verify/predecessor-abandoned", "an end that the log key signed", said.link.cause, leaf=1)
 

@@ -69,7 +69,7 @@ class Rules:
     """Kind of store and schedules in force."""
 
     def __init__(self, findings):
-        self.findings = findings
+        self.findings, self.begun = findings, {}
         self.store, self.store_line, self.schedules, self.schedule_lines = None, None, {}, {}
 
     def lines(self):
@@ -88,6 +88,7 @@ class Rules:
             self.findings.add("verify/retention-shortened", "a period no shorter than the last", entry["period"], leaf=leaf)
         if before and before["mode"] == "COMPLIANCE" != entry["mode"]:
             self.findings.add("verify/retention-weakened", before["mode"], entry["mode"], leaf=leaf)
+        self.begun.setdefault(entry["class"], (entry, line))
         self.schedules[entry["class"]], self.schedule_lines[entry["class"]] = entry, line
 
     def pack_lock(self, entry, leaf, at):
