@@ -16,8 +16,9 @@ import { Rounds } from './rounds.ts';
 import { Schedules } from './schedule.ts';
 
 /**
- * Ends the log with a link to the one that goes on from it, in a last segment. Resolves with the last checkpoint once all packs that were
- * not read back yet are, and everything beside the log (tiles, witnesses, time stamps) was asked to follow once more.
+ * Ends the log with a link to the one that goes on from it, in a last segment, which has no pack. Before it is written all packs that were
+ * not read back yet are: an end cannot be taken back, and spools prune by it. Resolves with the last checkpoint once everything beside the
+ * log (tiles, witnesses, time stamps) was asked to follow once more.
  *
  * Crash behaviour: as of any segment. Whoever calls it again with the same link finds the log ended, and gets the same checkpoint.
  */
@@ -30,11 +31,11 @@ export async function endLog(options: ArchiverOptions, link: string): Promise<st
   committer.sign();
   if (state.size > published) await committer.publish();
   const entry = successorEntry(state, link, { root, logKey });
-  if (state.successor === null) await committer.commit(new Pending(), [entry], [link]);
-  else if (state.successor !== link) throw ended(origin);
+  if (state.successor !== null && state.successor !== link) throw ended(origin);
   const readBack = new ReadBack(store, origin, 0, from);
   for (const segment of segments) readBack.add(segment);
   await readBack.run(Infinity, new AbortController().signal);
+  if (state.successor === null) await committer.commit(new Pending(), [entry], [link]);
   const past = new PastTree({ store, origin }, state);
   await using rounds = new Rounds({
     rounds: options.rounds?.({ store, origin, state, past, schedules }) ?? [],

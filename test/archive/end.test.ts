@@ -88,6 +88,21 @@ describe('a log that is ended', () => {
     expect(await endLog(options(kit), elsewhere).then(() => 'none', codeOf)).toBe('archive/log-ended');
   });
 
+  it.each([
+    ['is gone', (kit: ArchiverKit, key: string) => kit.bucket.lose(key)],
+    ['rotted', (kit: ArchiverKit, key: string) => kit.bucket.damage(key, (bytes) => bytes.subarray(1))],
+  ])('does not end as long as a pack of it %s', async (_how, harm) => {
+    const kit = await written();
+    const before = kit.bucket.keys('');
+    const pack = before.find((key) => key.includes('/pack/')) ?? 'none';
+    harm(kit, pack);
+    expect(await endLog(options(kit), linked()).then(() => 'none', codeOf)).toBe('store/readback');
+    const now = kit.bucket.keys('').filter((key) => key !== pack);
+    expect(now).toEqual(before.filter((key) => key !== pack));
+    // An archiver still goes on with it.
+    running = await kit.start();
+  });
+
   it('is ended by a second try wherever the first one broke off, before a write or behind it', async () => {
     let failed = 0;
     for (const kind of ['lost', 'persisted', 'crash'] as const) {
