@@ -41,7 +41,7 @@ export class TimeRound implements Round {
     this.#isFresh = false;
     if (isFresh) return;
     const { store, origin, schedules } = this.#parts.log;
-    const stamp = await askTimeStamp(this.#parts.authority, log.checkpoint, signal);
+    const { stamp } = await askTimeStamp(this.#parts.authority, log.checkpoint, signal);
     const bytes = Buffer.from(encodeTimeStamp(stamp));
     const lock = schedules.lockForEvidence(await store.serverTimeMs());
     await store.create(timeStampKey(origin, log.size, sha256Hex(bytes)), bytes, lock);

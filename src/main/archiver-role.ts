@@ -107,11 +107,11 @@ type MakeRounds = (log: ArchivedLog) => Round[];
 /** Loaded only where authorities are configured: it takes an ASN.1 library. */
 async function timeRoundsOf(config: Config): Promise<MakeRounds> {
   if (config.timeStamps.length === 0) return () => [];
-  const [{ TimeRound }, { timeAuthorities }] = await Promise.all([
+  const [{ TimeRound }, { timeAuthorityOf }] = await Promise.all([
     import('../archive/time-round.ts'),
     import('./time-authorities.ts'),
   ]);
-  const authorities = timeAuthorities(config);
+  const authorities = config.timeStamps.map(timeAuthorityOf);
   const everyMs = config.archive.timeStampEvery;
   return (log) => authorities.map((authority) => new TimeRound({ log, authority, everyMs, clock: Date.now }));
 }

@@ -52,12 +52,12 @@ async function write(): Promise<void> {
   const prepared = await PreparedExport.choose(made, options, onProgress);
   say({ said: 'estimate', estimate: prepared.estimate });
   await prepared.write(out, onProgress);
-  // Whoever does not answer is asked again by `holdfast export stamp`: the export is whole without.
-  await stampFolder(out, { timeStamps, archive, s3, trust: trustFile });
 }
 
 try {
   await write();
+  // The export is whole from here on: whatever fails is done again by `holdfast export stamp`.
+  await stampFolder(out, { timeStamps, archive, s3, trust: trustFile }).catch(() => undefined);
   say({ said: 'done' });
 } catch (error) {
   if (error instanceof Failure) say({ said: 'failed', failed: plainFailure(error) });

@@ -4,6 +4,7 @@ import { Failure } from '../base/failure.ts';
 import { readManifest } from '../export/read-manifest.ts';
 import type { StampResult } from '../export/stamps/stamp.ts';
 import { keepWitnesses } from '../export/stamps/witnesses.ts';
+import { FormatError } from '../record/format-error.ts';
 import { ReaderTrouble } from '../verify/reader.ts';
 import { openReader } from './readers.ts';
 import type { S3Settings } from './stores.ts';
@@ -22,28 +23,33 @@ export interface Stamped extends StampResult {
   readonly witnessed: number | null;
 }
 
-/** Lays beside an export that is whole what others say of it. Who does not answer is in `failed`, by code, and can be asked again. */
+/**
+ * Lays beside an export what others say of it. The export is whole without: who does not answer, and what cannot be read or written here, is
+ * in `failed`, by code, and can be asked again. Throws `export/not-an-export`.
+ */
 export async function stampFolder(folder: string, place: StampPlace): Promise<Stamped> {
+  await readManifest(folder);
   const { stamped, failed } = await byAuthorities(folder, place.timeStamps);
-  try {
-    return { stamped, failed, witnessed: await byWitnesses(folder, place) };
-  } catch (error) {
-    if (error instanceof Failure && error.code !== 'export/write')
-      return { stamped, failed: [...failed, error.code], witnessed: null };
-    if (error instanceof ReaderTrouble)
-      return { stamped, failed: [...failed, 'export/archive-unread'], witnessed: null };
-    throw error;
-  }
+  const witnesses = await tried(() => byWitnesses(folder, place));
+  if ('code' in witnesses) return { stamped, failed: [...failed, witnesses.code], witnessed: null };
+  return { stamped, failed, witnessed: witnesses.done };
 }
 
 async function byAuthorities(folder: string, timeStamps: StampPlace['timeStamps']): Promise<StampResult> {
   if (timeStamps.length === 0) return { stamped: [], failed: [] };
   // Loaded only where authorities are named: it takes an ASN.1 library.
-  const [{ stampExport }, { timeAuthorities }] = await Promise.all([
+  const [{ stampExport }, { timeAuthorityOf }] = await Promise.all([
     import('../export/stamps/stamp.ts'),
     import('./time-authorities.ts'),
   ]);
-  return await stampExport(folder, timeAuthorities({ timeStamps }), new AbortController().signal);
+  const { signal } = new AbortController();
+  const [stamped, failed]: [string[], string[]] = [[], []];
+  for (const one of timeStamps) {
+    const own = await tried(async () => await stampExport(folder, [timeAuthorityOf(one)], signal));
+    stamped.push(...('code' in own ? [] : own.done.stamped));
+    failed.push(...('code' in own ? [own.code] : own.done.failed));
+  }
+  return { stamped, failed };
 }
 
 async function byWitnesses(folder: string, { archive, s3, trust: file }: StampPlace): Promise<number | null> {
@@ -51,4 +57,16 @@ async function byWitnesses(folder: string, { archive, s3, trust: file }: StampPl
   await using opened = await openReader(archive, s3);
   const { reader } = opened;
   return await keepWitnesses(folder, manifest, { reader, trust: readTrust(file), policy: null });
+}
+
+type Tried<T> = { readonly done: T } | { readonly code: string };
+
+async function tried<T>(work: () => Promise<T>): Promise<Tried<T>> {
+  try {
+    return { done: await work() };
+  } catch (error) {
+    if (error instanceof Failure || error instanceof FormatError) return { code: error.code };
+    if (error instanceof ReaderTrouble) return { code: 'export/archive-unread' };
+    throw error;
+  }
 }

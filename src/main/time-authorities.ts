@@ -3,7 +3,7 @@ import type { Config } from '../base/config.ts';
 import type { TimeAuthority } from '../timestamp/ask.ts';
 import { readCertificates } from './certificates.ts';
 
-/** The time-stamping authorities of the config, with the certificates that their answers are held against. */
-export function timeAuthorities({ timeStamps }: Pick<Config, 'timeStamps'>): TimeAuthority[] {
-  return timeStamps.map(({ url, ca, crls }) => ({ url, crls, certificates: readCertificates(ca) }));
+/** An authority of the config, with the certificates that its answers are held against. Throws `config/key-unusable`. */
+export function timeAuthorityOf({ url, ca, crls }: Config['timeStamps'][number]): TimeAuthority {
+  return { url, crls, certificates: readCertificates(ca) };
 }

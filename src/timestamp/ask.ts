@@ -16,6 +16,12 @@ export interface TimeAuthority {
   readonly crls: readonly string[];
 }
 
+export interface AskedTimeStamp {
+  readonly stamp: StoredTimeStamp;
+  /** False: no revocation list of its signer is kept with it. */
+  readonly revocationChecked: boolean;
+}
+
 const ANSWER_MS = 20_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const NONCE_BYTES = 8;
@@ -27,7 +33,7 @@ export async function askTimeStamp(
   authority: TimeAuthority,
   checkpoint: string,
   signal: AbortSignal,
-): Promise<StoredTimeStamp> {
+): Promise<AskedTimeStamp> {
   const nonce = randomBytes(NONCE_BYTES);
   const answer = await ask(authority.url, timeStampRequest(Buffer.from(checkpoint), nonce), signal);
   const stamp: StoredTimeStamp = {
@@ -38,7 +44,7 @@ export async function askTimeStamp(
   };
   const verdict = await timeStampJudge(authority.certificates)(stamp);
   if (!verdict.ok) throw unusable(authority.url, verdict.expected, verdict.got);
-  return stamp;
+  return { stamp, revocationChecked: verdict.revocationChecked };
 }
 
 function answered({ url, certificates }: TimeAuthority, answer: Uint8Array, nonce: Uint8Array): Buffer {

@@ -115,7 +115,8 @@ export async function stampArchive(path: string, authority: TimeAuthority): Prom
   await using store = await openDirStore(path);
   const checkpoint = Buffer.from((await store.read(checkpointKey(ORIGIN)))?.bytes ?? []).toString();
   const { size } = openCheckpoint(checkpoint, TRUST.log);
-  const bytes = Buffer.from(encodeTimeStamp(await askTimeStamp(authority, checkpoint, new AbortController().signal)));
+  const { stamp } = await askTimeStamp(authority, checkpoint, new AbortController().signal);
+  const bytes = Buffer.from(encodeTimeStamp(stamp));
   const place = join(path, timeStampKey(ORIGIN, size, sha256Hex(bytes)));
   await mkdir(dirname(place), { recursive: true });
   await writeFile(place, bytes);

@@ -14,6 +14,16 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+describe('an export that is whole', () => {
+  it('stays where nothing can be laid beside it', async () => {
+    const timeStamps = [{ url: 'http://127.0.0.1:9/', ca: join(root, 'gone.pem'), crls: [] }];
+    await using office = await WebOffice.open(root, archive, {}, { timeStamps });
+    const id = await order(office);
+    expect(await settled(office, id)).toMatchObject({ state: 'finished', failed: null });
+    expect([left(office.exports), office.troubles]).toEqual([[id], []]);
+  });
+});
+
 describe('where it cannot be recorded', () => {
   const unrecorded = (): Failure => new Failure('access/unrecorded', { expected: 'a record', got: 'none' });
 

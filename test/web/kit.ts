@@ -11,6 +11,7 @@ import type { Audit } from '../../src/access/audit.ts';
 import { ExportDesk } from '../../src/export/desk/export-desk.ts';
 import { HoldDesk } from '../../src/matters/hold-desk.ts';
 import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
+import type { Config } from '../../src/base/config.ts';
 import { trustText } from '../../src/export/proof/proof-files.ts';
 import { exportThread } from '../../src/main/export-thread.ts';
 import { openManifest, signersOf } from '../../src/record/manifest.ts';
@@ -110,7 +111,12 @@ export class WebOffice implements AsyncDisposable {
     directory: string,
     archive: string,
     parts: Partial<WebServerParts> = {},
-    kit: AuditKit & { readonly exports?: string; readonly holds?: HoldDesk; readonly port?: number } = {},
+    kit: AuditKit & {
+      readonly exports?: string;
+      readonly holds?: HoldDesk;
+      readonly port?: number;
+      readonly timeStamps?: Config['timeStamps'];
+    } = {},
   ): Promise<WebOffice> {
     const office = new WebOffice(directory, archive);
     const folder = kit.exports ?? office.exports;
@@ -134,7 +140,7 @@ export class WebOffice implements AsyncDisposable {
       s3: null,
       trust,
       keys,
-      timeStamps: [],
+      timeStamps: kit.timeStamps ?? [],
     });
     const onTrouble = (code: string): void => void office.troubles.push(code);
     const exports = office.#parts.use(await ExportDesk.open({ folder, run, audit, clock: Date.now, onTrouble }));

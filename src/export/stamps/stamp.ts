@@ -24,7 +24,7 @@ export async function stampExport(
   const [stamped, failed]: [string[], string[]] = [[], []];
   for (const authority of authorities) {
     try {
-      const stamp = await askTimeStamp(authority, bytes.toString('utf8'), signal);
+      const { stamp } = await askTimeStamp(authority, bytes.toString('utf8'), signal);
       stamped.push(await keepStamp(folder, stamp));
     } catch (error) {
       if (!(error instanceof Failure) || error.code === 'export/write') throw error;
