@@ -76,6 +76,8 @@ function printReport(report: ExportReport, output: Output): void {
     output.line(yellow('nothing is proven of its records: it was exported with --proofs none'));
   }
   if (disclosed !== null) output.line(`content of ${countOf(disclosed, 'record')}, what they commit to`);
+  else if (isGood && proven !== null)
+    output.line(yellow('nothing is proven of what they say: it was exported without --proofs content'));
   if (lines !== null) output.line(`${countOf(lines, 'line')} of messages.jsonl show those records`);
   if (report.witnessed !== null) {
     const { size, cosignatures } = report.witnessed;

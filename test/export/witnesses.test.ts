@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExport } from '../../src/export/check/check.ts';
+import { checkExport, type ExportCheckOptions } from '../../src/export/check/check.ts';
 import { readManifest } from '../../src/export/read-manifest.ts';
 import { keepWitnesses, WITNESSES_FILE } from '../../src/export/stamps/witnesses.ts';
 import { signCheckpoint } from '../../src/record/checkpoint.ts';
@@ -112,4 +112,33 @@ describe('what witnesses cosigned of an export', () => {
     writeFileSync(path, good);
     expect(await codes(policyOf(WITNESS))).toEqual([]);
   });
+});
+
+/** An export of which somebody took the proof, said something else, and made the manifest anew. */
+function stripped(): string {
+  const copy = join(root, 'stripped');
+  cpSync(out, copy, { recursive: true });
+  rmSync(join(copy, 'proof'), { recursive: true });
+  rmSync(join(copy, WITNESSES_FILE), { force: true });
+  const lines = join(copy, 'messages.jsonl');
+  const said = readFileSync(lines, 'utf8').replaceAll(/\bthe\b/g, 'tho');
+  expect(said).not.toBe(readFileSync(lines, 'utf8'));
+  writeFileSync(lines, said);
+  const path = join(copy, 'manifest.json');
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as { files: { name: string }[] };
+  const files = manifest.files
+    .filter(({ name }) => !name.startsWith('proof/'))
+    .map((file) => (file.name === 'messages.jsonl' ? { ...file, sha256: sha256Hex(said) } : file));
+  writeFileSync(path, JSON.stringify({ ...manifest, proofs: 'none', files }));
+  return copy;
+}
+
+it('an export without its proof does not hold for who has trust, or a policy that asks for witnesses', async () => {
+  const copy = stripped();
+  const found = async (options: ExportCheckOptions): Promise<string[]> =>
+    (await checkExport(copy, options)).findings.map(({ code }) => code);
+  expect(await found({})).toEqual([]);
+  expect(await found({ trust: TRUST })).toEqual(['exported/proof']);
+  expect(await found({ policy: { ...policyOf(WITNESS), quorum: null } })).toEqual([]);
+  expect(await found({ policy: policyOf(WITNESS) })).toEqual(['exported/witnesses']);
 });

@@ -84,6 +84,7 @@ async function checkInside(
   policy: Policy | null,
 ): Promise<Pick<ExportReport, 'proven' | 'disclosed' | 'lines' | 'fingerprints' | 'witnessed'>> {
   const isProven = manifest.proofs !== 'none';
+  if (!isProven) refuseUnproven(place, policy);
   const proven = isProven ? await checkProof(place) : null;
   const disclosed = manifest.proofs === 'content' && proven !== null ? await checkContent(place, proven) : null;
   // Without a proof there is nothing but the export itself to hold its lines against.
@@ -91,6 +92,14 @@ async function checkInside(
   const { findings } = place;
   const witnessed = proven === null ? null : await checkWitnesses(folder, proven, { policy, findings });
   return { proven: provenIn(proven), disclosed, lines, fingerprints: fingerprintsOf(proven), witnessed };
+}
+
+/** That nothing is proven is the manifest's own word, and whoever strips a proof can write it: who gave what to prove by was promised one. */
+function refuseUnproven({ findings, trust }: ProofPlace, policy: Policy | null): void {
+  if (trust !== null)
+    findings.add('exported/proof', MANIFEST_FILE, 'records that are proven, because a trust file was given', 'none');
+  if (policy !== null && policy.quorum !== null)
+    findings.add('exported/witnesses', MANIFEST_FILE, 'records that are proven, because a policy was given', 'none');
 }
 
 function provenIn(proven: Proven | null): ExportReport['proven'] {

@@ -9,7 +9,8 @@ export const EXPORT_CATALOGUE = {
   'exported/file-changed': 'a file has other bytes than the manifest says',
   'exported/trust-other': 'the trust file of the export is not the one that was given',
   'exported/checkpoint': 'the checkpoint is not signed by the log, or not the one that the manifest names',
-  'exported/proof': 'the records do not lead to the checkpoint, or the proof has not the form of one',
+  'exported/proof':
+    'the records do not lead to the checkpoint, the proof has not the form of one, or there is none and trust was given',
   'exported/records': 'the list of records has others than those that are proven',
   'exported/content': 'disclosed content is not what the record commits to',
   'exported/lines': 'messages.jsonl shows other records than are listed, or says something else of one',
