@@ -13,8 +13,8 @@ export type QueryNode =
   | { readonly op: 'conversation'; readonly value: string }
   /** People who are known already: what a custodian comes to. */
   | { readonly op: 'people'; readonly field: PersonField; readonly people: readonly number[] }
-  /** What readers decided: lines under a tag, lines under any tag of a matter, and what a saved search finds. */
-  | { readonly op: 'tag' | 'matter' | 'saved'; readonly value: string }
+  /** What readers decided: lines under a tag, lines under any tag of a matter, and what a saved search finds. `within`: {@link inMatters}. */
+  | { readonly op: 'tag' | 'matter' | 'saved'; readonly value: string; readonly within?: readonly string[] }
   /** Lines that a statement about one leaf gives: never from a query's text. */
   | { readonly op: 'lines'; readonly sql: string; readonly leaf: number }
   /** A word of the column of facets. */
@@ -25,6 +25,23 @@ export type QueryNode =
 /** The line that the record of this leaf is part of. */
 export function lineOfLeaf(leaf: number): QueryNode {
   return { op: 'lines', sql: 'SELECT line FROM part WHERE leaf = ?', leaf };
+}
+
+/** The same, where of tags, matters and saved searches there are only those of these matters. */
+export function inMatters(node: QueryNode, matters: readonly string[]): QueryNode {
+  switch (node.op) {
+    case 'and':
+    case 'or':
+      return { op: node.op, nodes: node.nodes.map((one) => inMatters(one, matters)) };
+    case 'not':
+      return { op: 'not', node: inMatters(node.node, matters) };
+    case 'tag':
+    case 'matter':
+    case 'saved':
+      return { ...node, within: matters };
+    default:
+      return node;
+  }
 }
 
 export interface Query {

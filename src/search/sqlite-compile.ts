@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { parseQuery } from './query-parse.ts';
-import type { PersonField, QueryNode } from './query.ts';
+import { inMatters, type PersonField, type QueryNode } from './query.ts';
 import { firstIdOf } from './line-id.ts';
-import { underTag } from './sqlite-tagged.ts';
+import { inMatter, underTag } from './sqlite-tagged.ts';
 
 /** Who and what the names in a query mean, as this index knows them. */
 export interface NameLookup {
@@ -12,8 +12,8 @@ export interface NameLookup {
   custodians(value: string): readonly CustodianSpan[];
   /** Ids of the matters of this name. */
   matters(value: string): readonly string[];
-  /** Queries saved under this name, in any matter. */
-  saved(value: string): readonly string[];
+  /** Queries saved under this name, in any matter, or in these. */
+  saved(value: string, within?: readonly string[]): readonly string[];
 }
 
 export interface CustodianSpan {
@@ -32,6 +32,8 @@ export interface CompiledQuery {
   /** Names of people and conversations that nobody here bears: they match nothing, and whoever asks should know. */
   readonly unmatched: readonly string[];
 }
+
+type Decided = Extract<QueryNode, { op: 'tag' | 'matter' | 'saved' }>;
 
 const PREFIXES: Readonly<Record<PersonField, string>> = { from: 's', to: 't', custodian: 'u' };
 const EVERYTHING = 'meta : "all"';
@@ -89,7 +91,7 @@ class Compiler {
       case 'person':
         return node.field === 'custodian' ? this.#custodian(node) : node;
       case 'saved':
-        return this.#saved(node.value, depth);
+        return this.#saved(node, depth);
       default:
         return node;
     }
@@ -111,11 +113,12 @@ class Compiler {
     return nodes.length === 1 ? (nodes[0] as QueryNode) : { op: 'or', nodes };
   }
 
-  #saved(name: string, depth: number): QueryNode {
-    const queries = this.#lookup.saved(name);
-    if (queries.length === 0 || depth > MOST_SAVED_DEPTH) this.unmatched.add(`saved:${name}`);
+  #saved({ value, within }: Decided, depth: number): QueryNode {
+    const queries = this.#lookup.saved(value, within);
+    if (queries.length === 0 || depth > MOST_SAVED_DEPTH) this.unmatched.add(`saved:${value}`);
     const roots = depth > MOST_SAVED_DEPTH ? [] : queries.map((query) => parseQuery(query).root ?? ALL);
-    return { op: 'or', nodes: [NONE, ...roots.map((root) => this.expand(root, depth + 1))] };
+    const limited = within === undefined ? roots : roots.map((root) => inMatters(root, within));
+    return { op: 'or', nodes: [NONE, ...limited.map((root) => this.expand(root, depth + 1))] };
   }
 
   /** The full-text expression of a part without times. */
@@ -161,10 +164,10 @@ class Compiler {
     return unwanted.reduce((all, one) => `(${all} NOT ${one})`, base);
   }
 
-  #matter(name: string): { sql: string; params: (string | number)[] } {
-    const found = this.#lookup.matters(name);
-    if (found.length === 0) this.unmatched.add(`matter:${name}`);
-    const parts = found.map((matter) => underTag('matter', matter));
+  #matter({ value, within }: Decided): { sql: string; params: (string | number)[] } {
+    const found = this.#lookup.matters(value).filter((matter) => within?.includes(matter) !== false);
+    if (found.length === 0) this.unmatched.add(`matter:${value}`);
+    const parts = found.map(inMatter);
     const sql = parts.length === 0 ? 'FALSE' : parts.map((part) => part.sql).join(' OR ');
     return { sql, params: parts.flatMap(({ params }) => params) };
   }
@@ -177,8 +180,8 @@ class Compiler {
       return { sql: 'l.id >= ? AND l.id < ?', params: [from, end] };
     }
     if (node.op === 'lines') return { sql: `l.id IN (${node.sql})`, params: [node.leaf] };
-    if (node.op === 'tag') return underTag('tag', node.value);
-    if (node.op === 'matter') return this.#matter(node.value);
+    if (node.op === 'tag') return underTag(node.value, node.within);
+    if (node.op === 'matter') return this.#matter(node);
     if (!hasTime(node)) {
       return { sql: 'l.id IN (SELECT rowid FROM words WHERE words MATCH ?)', params: [this.match(node)] };
     }

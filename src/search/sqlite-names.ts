@@ -33,7 +33,7 @@ const SQL = {
   byTitle: "SELECT DISTINCT conversation FROM title WHERE ' ' || folded || ' ' LIKE ? ESCAPE '!'",
   byNative: 'SELECT id FROM conversation WHERE native = ?',
   matters: "SELECT matter, deed FROM standing WHERE name = 'matter'",
-  saved: "SELECT deed FROM standing WHERE name = 'saved-search' AND stands = 1 ORDER BY at, id",
+  saved: "SELECT matter, deed FROM standing WHERE name = 'saved-search' AND stands = 1 ORDER BY at, id",
   ofPair: "SELECT id FROM conversation WHERE type IN ('direct', 'self') AND (a = ?1 OR b = ?1)",
 } as const;
 
@@ -151,9 +151,10 @@ export class NameReader implements NameLookup {
     return rows.map(({ matter }) => String(matter));
   }
 
-  saved(value: string): string[] {
+  saved(value: string, within?: readonly string[]): string[] {
     const folded = foldedName(value);
-    const deeds = this.#sql.saved.all().map(({ deed }) => JSON.parse(String(deed)) as { name: string; query: string });
+    const rows = this.#sql.saved.all().filter(({ matter }) => within?.includes(String(matter)) !== false);
+    const deeds = rows.map(({ deed }) => JSON.parse(String(deed)) as { name: string; query: string });
     return deeds.filter(({ name }) => foldedName(name) === folded).map(({ query }) => query);
   }
 

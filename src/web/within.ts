@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Failure } from '../base/failure.ts';
-import { lineOfLeaf, type Query, type QueryNode } from '../search/query.ts';
+import { inMatters, lineOfLeaf, type Query, type QueryNode } from '../search/query.ts';
 import type { QueryThreads } from '../search/query-threads.ts';
 import type { Identity } from './authenticator.ts';
 
 type Limited = Pick<Identity, 'matters'>;
 
-/** The query as far as whoever asks may see: in their matters, where they are limited to some. */
+/** The query as far as whoever asks may see: in their matters, where they are limited to some. What others decided elsewhere is not there. */
 export function within(query: Query, { matters }: Limited): Query {
   if (matters === null) return query;
-  const nodes: QueryNode[] = [...(query.root === null ? [] : [query.root]), inAnyOf(matters)];
+  const nodes = [...(query.root === null ? [] : [inMatters(query.root, matters)]), inAnyOf(matters)];
   return { text: query.text, root: { op: 'and', nodes } };
 }
 

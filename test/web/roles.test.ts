@@ -24,7 +24,7 @@ const somebody = (permissions: readonly Permission[], matters: readonly string[]
 let archive: TalkingArchive;
 let office: WebOffice;
 let identity = somebody(PERMISSIONS);
-let matter: string;
+let [matter, another] = ['', ''];
 let [seen, unseen, file]: number[] = [];
 beforeAll(async () => {
   archive = await TalkingArchive.start(join(root, 'made'));
@@ -49,7 +49,7 @@ beforeAll(async () => {
   matter = await decided('/matters', { name: 'Counsel' });
   await archived();
   await decided(`/matters/${matter}/tags`, { tag: 'responsive', targets: [{ what: 'message', leaf: seen }] });
-  await decided('/matters', { name: 'Another' });
+  another = await decided('/matters', { name: 'Another' });
   await archived();
 }, 120_000);
 afterAll(async () => {
@@ -131,6 +131,28 @@ describe('somebody who is limited to a matter', () => {
     expect(await office.get('/status')).toMatchObject({ matters: [matter] });
     identity = somebody(PERMISSIONS);
     expect((await office.ask(`${PREFIX}/files/${file}`)).status).toBe(200);
+  });
+
+  it('learns nothing of other matters by asking for them, their tags and their saved searches', async () => {
+    const targets = [{ what: 'message', leaf: seen }];
+    await decided(`/matters/${matter}/searches`, { name: 'own', query: 'seal OR saved:theirs' });
+    await decided(`/matters/${matter}/searches`, { name: 'indirect', query: 'saved:theirs OR matter:Another' });
+    await decided(`/matters/${another}/searches`, { name: 'theirs', query: 'seal' });
+    await decided(`/matters/${another}/tags`, { tag: 'privileged', targets });
+    await archived();
+    const totals = async (queries: readonly string[]): Promise<(number | null)[]> =>
+      await Promise.all(queries.map(async (query) => (await office.search({ query })).total));
+    const own = ['matter:Counsel', `matter:${matter}`, 'tag:responsive', 'saved:own'];
+    const others = ['matter:Another', `matter:${another}`, 'tag:privileged', 'saved:theirs', 'saved:indirect'];
+    const turned = others.map((query) => `-${query}`);
+    expect(await totals([...own, ...others])).toEqual([1, 1, 1, 2, 1, 1, 1, 2, 2]);
+    identity = limited();
+    expect(await totals([...own, ...others, ...turned])).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    const facets = await office.post('/facets', { query: 'tag:privileged OR saved:theirs' });
+    expect(await facets.json()).toMatchObject({ total: 0, unmatched: [] });
+    identity = somebody(PERMISSIONS);
+    await decided(`/matters/${another}/tags`, { tag: 'privileged', on: false, targets });
+    await archived();
   });
 
   it('sees more once it is tagged, and less once the tag is gone', async () => {
