@@ -74,15 +74,15 @@ export async function scrubOnce(config: Config, events: Events, told: ScrubTold)
       tell(state);
       told.onProgress(state, pace);
     },
+    onEnd: (state) => {
+      if (key !== null) box.put(resultLine(config.origin, state, key));
+    },
   });
   const { state } = round;
   const findings = round.findings();
   if (complete) events.scrubbed(state.objects, state.bytes, state.findings);
   const signed = complete && key !== null;
-  if (complete && key !== null) {
-    box.put(resultLine(config.origin, state, key));
-    await send(config, events, box, key);
-  }
+  if (complete && key !== null) await send(config, events, box, key);
   const isJudged = complete && findings.every(({ severity }) => severity === 'finding');
   return { state, complete, findings, signed, exitCode: state.findings > 0 ? 1 : isJudged ? 0 : 2 };
 }

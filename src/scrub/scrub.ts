@@ -22,6 +22,11 @@ export interface ScrubParts {
   /** The log as this round read it through. */
   readonly onLog: (report: Report) => void;
   readonly onProgress: (state: RoundState) => void;
+  /**
+   * All was read. Called before the round counts as ended: what is to stay of it MUST be on the disk when this returns. A process that is
+   * killed behind it ends the round once more.
+   */
+  readonly onEnd: (state: RoundState) => void;
 }
 
 /** Objects are marked as read in batches, small enough to be read again. */
@@ -38,7 +43,9 @@ export async function scrub(parts: ScrubParts): Promise<boolean> {
   round.forgetUnread();
   if (!round.isPlanned && !(await readLog(parts))) return false;
   if (!(await readObjects(parts))) return false;
-  round.finish(now());
+  const at = now();
+  parts.onEnd({ ...round.state, finishedAt: at });
+  round.finish(at);
   return true;
 }
 
@@ -46,13 +53,9 @@ export async function scrub(parts: ScrubParts): Promise<boolean> {
 function teller({ round, onFinding }: ScrubParts): (finding: Finding) => void {
   return ({ code, severity, where, expected, got }) => {
     if (severity === 'note') return;
-    const finding = {
-      code,
-      severity,
-      key: where.key ?? (where.leaf === undefined ? 'the log' : `leaf ${where.leaf}`),
-      expected,
-      got,
-    };
+    const place = where.key ?? (where.leaf === undefined ? 'the log' : `leaf ${where.leaf}`);
+    const key = where.log === undefined ? place : `${place}, log ${where.log}`;
+    const finding = { code, severity, key, expected, got };
     if (round.found(finding)) onFinding(finding);
   };
 }

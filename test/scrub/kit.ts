@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { Pace } from '../../src/scrub/pace.ts';
 import { RoundFile, type RoundFinding, type RoundState } from '../../src/scrub/round-file.ts';
-import { scrub } from '../../src/scrub/scrub.ts';
+import { scrub, type ScrubParts } from '../../src/scrub/scrub.ts';
 import type { ArchiveReader } from '../../src/verify/reader.ts';
 import { TRUST } from '../support/archive-fixture.ts';
 
@@ -16,18 +16,23 @@ export interface Scrubbed {
 }
 
 /** One start of a scrub over a state directory. */
-export async function scrubbed(reader: ArchiveReader, directory: string): Promise<Scrubbed> {
+export async function scrubbed(
+  reader: ArchiveReader,
+  directory: string,
+  { trust = TRUST, onEnd = () => undefined }: Partial<Pick<ScrubParts, 'trust' | 'onEnd'>> = {},
+): Promise<Scrubbed> {
   using round = RoundFile.open(directory, 'an archive', () => NOW);
   const told: RoundFinding[] = [];
   const complete = await scrub({
     reader,
-    trust: TRUST,
+    trust,
     round,
     pace: new Pace(UNBOUND, { now: () => performance.now(), sleep: async () => undefined }),
     now: () => NOW,
     onFinding: (finding) => told.push(finding),
     onLog: () => undefined,
     onProgress: () => undefined,
+    onEnd,
   });
   const codes = [...new Set(round.findings().map(({ code }) => code))].toSorted();
   return { complete, codes, told, state: round.state };

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { RoundFile } from '../../src/scrub/round-file.ts';
+import { RoundFile, type RoundState } from '../../src/scrub/round-file.ts';
 import { temporaryFolder } from '../support/archive-fixture.ts';
+import { checkpointKey } from '../../src/record/layout.ts';
+import { goOnIn, NEXT_TRUST } from '../tamper/next-log.ts';
+import { ORIGIN } from '../vectors/keys.ts';
 import { BYTES } from '../tamper/bytes.ts';
 import type { ArchiveRow } from '../tamper/row.ts';
 import { LOCKS, toBucket, VERSIONS } from '../tamper/versions.ts';
@@ -102,6 +105,36 @@ describe('a scrub', () => {
     }
     copy.put(pack, flip(copy.get(pack), 3));
     expect((await scrubbed(copy, folder.path)).codes).toEqual(['verify/pack-hash']);
+  });
+
+  it('does not count as ended before what is to stay of it does', async () => {
+    await using folder = await temporaryFolder();
+    const copy = inBucket.clone();
+    const pack = copy.key('/pack/', 0);
+    copy.put(pack, flip(copy.get(pack), 1));
+    const kept: RoundState[] = [];
+    const killed = scrubbed(copy, folder.path, {
+      onEnd: () => {
+        throw Object.assign(new Error('stop'), { code: 'STOP' });
+      },
+    });
+    await expect(killed).rejects.toMatchObject({ code: 'STOP' });
+    const reader = new WatchedReader(copy);
+    const { codes, state } = await scrubbed(reader, folder.path, { onEnd: (one) => kept.push(one) });
+    expect([codes, reader.reads]).toEqual([['verify/pack-hash'], []]);
+    expect(kept).toEqual([state]);
+    expect(state).toMatchObject({ findings: 1, finishedAt: NOW });
+  });
+
+  it('says of a log before this one that it is of that', async () => {
+    await using folder = await temporaryFolder();
+    const line = inFolder.clone();
+    line.abilities = inFolder.abilities;
+    goOnIn(line);
+    line.put(checkpointKey(ORIGIN), Buffer.from('nothing that anybody signed'));
+    const { told } = await scrubbed(line, folder.path, { trust: NEXT_TRUST });
+    const key = `${checkpointKey(ORIGIN)}, log ${ORIGIN}`;
+    expect(told).toEqual([expect.objectContaining({ code: 'verify/checkpoint-unsigned', key })]);
   });
 
   it('is one process’s, and its state is one archive’s', async () => {
