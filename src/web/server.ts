@@ -159,7 +159,8 @@ export class WebServer implements AsyncDisposable {
     if (identity === undefined) throw unauthenticated();
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const late = AbortSignal.timeout(this.#parts.answerMs ?? ANSWER_MS);
+    const answerMs = this.#parts.answerMs ?? ANSWER_MS;
+    const late = AbortSignal.timeout(answerMs);
     const signal = AbortSignal.any([gone.signal, late]);
     const { params, query, body, headers } = request;
     const ifRange = headers['if-range'];
@@ -168,7 +169,7 @@ export class WebServer implements AsyncDisposable {
     try {
       answer = await one.answer({ params, query, body }, { identity, range, signal }, this.#routeParts);
     } catch (error) {
-      throw late.aborted && !gone.signal.aborted ? tooSlow(ANSWER_MS) : error;
+      throw late.aborted && !gone.signal.aborted ? tooSlow(answerMs) : error;
     }
     try {
       if (answer.deeds !== 'nothing-shown') await this.#record(answer.deeds, identity);
@@ -176,6 +177,8 @@ export class WebServer implements AsyncDisposable {
       if ('bytes' in answer) await answer.letGo?.();
       throw error;
     }
+    // What is sent to nobody is never begun, and so nothing closes it.
+    if (gone.signal.aborted && 'bytes' in answer) await answer.letGo?.();
     if ('bytes' in answer)
       return reply
         .code(answer.status ?? 200)

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ArchiveFiles } from '../../src/export/files/archive-files.ts';
+import { openDirReader } from '../../src/verify/dir-reader.ts';
+import { ORIGIN } from '../vectors/keys.ts';
 import { makeOffice, PAGE, PNG, WebOffice } from './kit.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-web-files-'));
@@ -98,6 +101,39 @@ describe('a file', () => {
     slow.beforeRecord = () => sleep(5500);
     const response = await slow.ask(`/api/v1/files/${leaves[1]}`);
     expect([response.status, Buffer.from(await response.arrayBuffer()).equals(PAGE)]).toEqual([200, true]);
+  });
+
+  it('is closed where whoever asked has gone before it is sent', async () => {
+    const real = new ArchiveFiles(await openDirReader(archive), ORIGIN);
+    let open = 0;
+    async function* counted(bytes: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+      open += 1;
+      try {
+        yield* bytes;
+      } finally {
+        open -= 1;
+      }
+    }
+    const files = {
+      open: (record) => counted(real.open(record)),
+      openRange: (record, from, to) => counted(real.openRange(record, from, to)),
+    } satisfies Pick<ArchiveFiles, 'open' | 'openRange'> as unknown as ArchiveFiles;
+    await using left = await WebOffice.open(root, archive, { files });
+    for (const headers of [{}, { range: 'bytes=70000-' }]) {
+      const [leaving, recording] = [new AbortController(), Promise.withResolvers<void>()];
+      left.beforeRecord = () => {
+        expect(open).toBe(1);
+        leaving.abort();
+        return recording.promise;
+      };
+      const asking = left.ask(`/api/v1/files/${leaves[1]}`, { headers, signal: leaving.signal });
+      await expect(asking).rejects.toThrow('aborted');
+      // The server is told of it by the time it answers somebody else.
+      left.beforeRecord = null;
+      await left.get('/status');
+      recording.resolve();
+      await expect.poll(() => open).toBe(0);
+    }
   });
 
   it('that never came, and a record that is none of a file, are not found', async () => {
