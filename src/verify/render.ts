@@ -37,7 +37,7 @@ function facts(report: Report): string[] {
     `root       ${report.root === '' ? 'none' : report.root}`,
     `newest     ${report.at === '' ? 'none' : report.at}`,
     `segments   ${counts.segments} (${counts.segmentBytes} bytes)`,
-    `records    ${counts.records} of ${counts.streams} streams and ${counts.accounts} accounts`,
+    `records    ${counts.records} of ${counted(counts.streams, 'stream')} and ${counted(counts.accounts, 'account')}`,
     `entries    ${types.length === 0 ? 'none' : types.join(', ')}`,
     `payloads   ${counts.payloads} (${counts.payloadBytes} bytes), ${report.payloads ? 'every byte hashed' : 'existence and size only'}`,
     `store      ${store.words}`,
@@ -46,7 +46,10 @@ function facts(report: Report): string[] {
   const watched = shownWitnesses(report);
   if (watched !== null) lines.push(`witnesses  ${watched}`);
   const { time } = report;
-  if (time.stamps > 0) lines.push(`time       ${time.size} leaves stamped ${time.at}; ${time.stamps} stamps hold`);
+  if (time.stamps > 0)
+    lines.push(
+      `time       ${time.size} leaves stamped ${time.at}; ${time.stamps === 1 ? '1 stamp holds' : `${time.stamps} stamps hold`}`,
+    );
   if (report.tiles.size > 0) {
     lines.push(
       `tiles      ${report.tiles.compared} tiles of ${report.tiles.size} leaves, ${report.payloads ? 'compared' : 'by size only'}`,
@@ -94,7 +97,7 @@ function shownWitnesses({ witnesses: { size, at, by, of, quorum } }: Report): st
 }
 
 function shownScrub({ from, at, size, objects, bytes, findings }: Report['scrubs'][number]): string {
-  return `${from} to ${at}: ${objects} objects (${bytes} bytes) of ${size} leaves read again, ${findings} findings`;
+  return `${from} to ${at}: ${counted(objects, 'object')} (${bytes} bytes) of ${size} leaves read again, ${counted(findings, 'finding')}`;
 }
 
 function shownCeremonies(ceremonies: Report['ceremonies']): string {
@@ -102,7 +105,7 @@ function shownCeremonies(ceremonies: Report['ceremonies']): string {
   const drill = ceremonies.findLast(({ act, outcome }) => act === 'drill' && outcome?.state === 'done');
   const combined = ceremonies.filter(({ act }) => act === 'combine').length;
   return [
-    `${ceremonies.length} ceremonies, ${combined} to take the key out`,
+    `${ceremonies.length === 1 ? '1 ceremony' : `${ceremonies.length} ceremonies`}, ${combined} to take the key out`,
     ...(open === 0 ? [] : [`${open} without an outcome`]),
     `last good drill ${drill?.outcome?.at ?? 'never'}`,
   ].join('; ');
@@ -138,13 +141,13 @@ function shownNote({ code, meaning, count, first }: FoundCode): string {
 function accounts(coverage: readonly AccountCoverage[]): string[] {
   const lines = coverage.slice(0, MOST_ACCOUNTS).flatMap(shownAccount);
   const rest = coverage.length - MOST_ACCOUNTS;
-  return rest > 0 ? [...lines, `… and ${rest} more accounts`] : lines;
+  return rest > 0 ? [...lines, `… and ${rest} more account${rest === 1 ? '' : 's'}`] : lines;
 }
 
 function shownAccount(account: AccountCoverage): string[] {
   const { acct, app, role, streams, records, firstAt, lastAt, lost, gaps, openGaps, listed } = account;
   const what = role === 'process' ? 'process' : app;
-  const head = `account ${acct}  ${what}, ${records} records in ${streams} streams, ${firstAt} to ${lastAt}`;
+  const head = `account ${acct}  ${what}, ${counted(records, 'record')} in ${counted(streams, 'stream')}, ${firstAt} to ${lastAt}`;
   const counts = Object.entries(gaps).map(([name, count]) => `  ${count} × gap ${name}`);
   const details = listed.map(
     ({ leaf, cause, scope, state, at, from, to }) =>
@@ -152,9 +155,13 @@ function shownAccount(account: AccountCoverage): string[] {
   );
   return [
     head,
-    ...(lost > 0 ? [`  ${lost} records lost and admitted as holes`] : []),
-    ...(openGaps > 0 ? [`  ${openGaps} gaps still open`] : []),
+    ...(lost > 0 ? [`  ${counted(lost, 'record')} lost and admitted as holes`] : []),
+    ...(openGaps > 0 ? [`  ${counted(openGaps, 'gap')} still open`] : []),
     ...counts,
     ...details,
   ];
+}
+
+function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
 }

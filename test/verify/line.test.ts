@@ -34,6 +34,7 @@ describe('a log that goes on from another', () => {
     expect(renderText(report)).toContain(
       `before     ${ORIGIN}, ${before?.size} leaves: its log key was exchanged; verified`,
     );
+    expect(renderText(report)).toMatch(/\nrecords {4}\d+ of 1 stream and 1 account\n/);
   });
 
   test('is not looked for when the earlier one is verified by itself, which says that it ended', async () => {

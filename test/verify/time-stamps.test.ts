@@ -47,7 +47,7 @@ describe('time stamps of a log', () => {
     // The fixture’s clock is its own: it may be ahead of the authority’s.
     expect(codesOf(report).filter((code) => code !== 'verify/time-before')).toEqual([]);
     expect([report.time.stamps, report.time.size]).toEqual([1, report.size]);
-    expect(renderText(report)).toContain(`time       ${report.size} leaves stamped ${report.time.at}; 1 stamps hold`);
+    expect(renderText(report)).toContain(`time       ${report.size} leaves stamped ${report.time.at}; 1 stamp holds`);
   });
 
   test('are a note where nobody said whom to trust', async () => {
