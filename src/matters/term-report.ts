@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { stringify } from 'csv-stringify/sync';
 import { parseQuery } from '../search/query-parse.ts';
-import type { Query, QueryNode } from '../search/query.ts';
+import { ALL, ofCustodian, type Query, type QueryNode } from '../search/query.ts';
 
 /** How often a term is found: in all, by it alone, and in how many conversations. */
 export interface TermCount {
@@ -51,14 +51,9 @@ export async function termReport(
   return counts;
 }
 
-const ALL: QueryNode = { op: 'facet', word: 'all' };
-
 function narrowed({ text, root }: Query, custodian: string | null, without: readonly Query[]): Query {
-  const nodes: QueryNode[] = [
-    root ?? ALL,
-    ...(custodian === null ? [] : [{ op: 'person', field: 'custodian', value: custodian } as const]),
-    ...without.map((query): QueryNode => ({ op: 'not', node: query.root ?? ALL })),
-  ];
+  const found = custodian === null ? (root ?? ALL) : ofCustodian(root, custodian);
+  const nodes = [found, ...without.map((query): QueryNode => ({ op: 'not', node: query.root ?? ALL }))];
   return { text, root: { op: 'and', nodes } };
 }
 

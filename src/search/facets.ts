@@ -21,7 +21,7 @@ export interface CountedList<Value> {
   readonly others: number;
 }
 
-/** What a query finds, counted by what the lines are. Each list but `custodians` adds up to the total with its others. */
+/** What a query finds, counted by what the lines are. `kinds` adds up to the total; lines may be of no conversation and by nobody. */
 export interface Facets {
   readonly total: number;
   readonly kinds: readonly Counted<LineKind>[];

@@ -22,6 +22,14 @@ export type QueryNode =
   /** From a moment on, and before another; either may be open. */
   | { readonly op: 'time'; readonly fromMs: number | null; readonly beforeMs: number | null };
 
+/** Every line there is. */
+export const ALL: QueryNode = { op: 'facet', word: 'all' };
+
+/** What was captured from a custodian, of what a query finds. */
+export function ofCustodian(root: QueryNode | null, custodian: string): QueryNode {
+  return { op: 'and', nodes: [root ?? ALL, { op: 'person', field: 'custodian', value: custodian }] };
+}
+
 /** The line that the record of this leaf is part of. */
 export function lineOfLeaf(leaf: number): QueryNode {
   return { op: 'lines', sql: 'SELECT line FROM part WHERE leaf = ?', leaf };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { parseQuery } from './query-parse.ts';
-import { inMatters, type PersonField, type QueryNode } from './query.ts';
+import { ALL, inMatters, type PersonField, type QueryNode } from './query.ts';
 import { firstIdOf } from './line-id.ts';
 import { inMatter, underTag } from './sqlite-tagged.ts';
 
@@ -195,7 +195,6 @@ class Compiler {
 
 /** A saved search may name another; one that names itself comes to nothing. */
 const MOST_SAVED_DEPTH = 5;
-const ALL: QueryNode = { op: 'facet', word: 'all' };
 const NONE: QueryNode = { op: 'facet', word: 'nothing' };
 
 function anyOf(words: readonly string[]): string {

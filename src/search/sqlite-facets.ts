@@ -2,7 +2,7 @@
 import type { Counted, CountedList, FacetRequest, Facets } from './facets.ts';
 import type { LineKind } from './line.ts';
 import { isTime, LocalTime } from './local-time.ts';
-import type { Query, QueryNode } from './query.ts';
+import { ofCustodian, type Query } from './query.ts';
 import type { Answering } from './sqlite-answering.ts';
 import { compileQuery } from './sqlite-compile.ts';
 import type { SearchReader } from './sqlite-reader.ts';
@@ -18,7 +18,6 @@ const QUARTER_MS = QUARTER_SECONDS * 1000;
 const DAY_MS = 86_400_000;
 const DAY_LENGTH = 10;
 const MONTH_LENGTH = 7;
-const ALL: QueryNode = { op: 'facet', word: 'all' };
 
 /** Counts what a query finds by what it is: one pass over the lines, and a count for each custodian. */
 export class FacetReader {
@@ -86,12 +85,11 @@ export class FacetReader {
   #custodians(query: Query, most: number): CountedList<string> {
     const names = new Set((this.#a.names.directory.read()?.rows ?? []).map(({ custodian }) => custodian));
     const counts: Counts<string> = new Map();
-    for (const custodian of [...names].slice(0, most)) {
-      const nodes: QueryNode[] = [query.root ?? ALL, { op: 'person', field: 'custodian', value: custodian }];
-      const count = this.#search.countOf({ op: 'and', nodes });
+    for (const custodian of names) {
+      const count = this.#search.countOf(ofCustodian(query.root, custodian));
       if (count > 0) counts.set(custodian, count);
     }
-    return { counts: sorted(counts), others: Math.max(0, names.size - most) };
+    return this.#listed(counts, most, (custodian) => custodian);
   }
 }
 

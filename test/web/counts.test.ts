@@ -67,6 +67,22 @@ describe('what a query finds', () => {
     ).toBeDefined();
   });
 
+  it('names the custodians with the most lines, whoever the directory has first', async () => {
+    const empty = Array.from({ length: 4 }, (_, n) => `+1202555090${n},A${n} Nobody\n`).join('');
+    const most = 1;
+    const rows = `${empty}${CLEO.number},Cleo D.\n${ANA.number},Ana R.\n${BEN.number},Ben Å.\n`;
+    await office.post('/directory', { csv: `identifier,custodian\n${rows}` });
+    await archive.capture(CLEO, message('a crate'), { by: BEN, chat: HARBOUR });
+    await archive.maker.archive();
+    await until('the directory is archived', async () => {
+      await archive.maker.archiver.flush();
+      return (await office.spool.waiting()) === 0;
+    });
+    await office.grow();
+    const facets = (await (await office.post('/facets', { query: 'seal OR crate', most })).json()) as Facets;
+    expect(facets.custodians).toEqual({ counts: [{ value: 'Ana R.', count: CHATS }], others: 1 });
+  });
+
   it('is not counted for a query or a zone that nobody understands', async () => {
     expect((await office.post('/facets', { query: '(seal' })).status).toBe(400);
     expect((await office.post('/facets', { query: 'seal', zone: 'Nowhere' })).status).toBe(400);
