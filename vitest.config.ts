@@ -14,8 +14,8 @@ export default defineConfig(({ mode }) => {
       exclude: isFaults ? configDefaults.exclude : [...configDefaults.exclude, FAULTS],
       // Processes, because tests end by signal, fill file descriptors and load what must not be loaded twice.
       pool: 'forks',
-      // Two where there are fewer processors: most tests wait for a disk or a service.
-      maxWorkers: Math.max(2, availableParallelism()),
+      // One more than processors: many tests wait for a disk, a service or a process that they killed.
+      maxWorkers: availableParallelism() + 1,
       testTimeout: isFaults ? 30 * 60_000 : 60_000,
       hookTimeout: 60_000,
       teardownTimeout: 20_000,
