@@ -10,7 +10,7 @@ import { approve, type Approval } from '../matters/hold-entry.ts';
 import { extensionOf, placeHold } from '../matters/holds.ts';
 import { targetsOf } from '../matters/targets.ts';
 import { describeScope } from '../search/describe-act.ts';
-import { parseQuery } from '../search/query-parse.ts';
+import { keptQuery } from '../search/kept-query.ts';
 import { utc } from '../search/describe.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { withConfig } from './command.ts';
@@ -66,7 +66,8 @@ function registerPlace(hold: Command): void {
           reference: options.reference ?? matter,
           nowMs: Date.now(),
         };
-        const { hold: id, deed, approvals, kept } = placeHold(at.db.acts.kept(scope), made);
+        const kept = at.db.acts.kept(scope);
+        const { hold: id, deed, approvals } = placeHold(kept, made);
         const signed = approvals.map((approval) => approve(approval, officer));
         await decide(
           at,
@@ -88,7 +89,7 @@ async function scopeOf({ db }: AtReader, options: PlaceOptions): Promise<HoldSco
     });
   }
   if (custodian !== undefined) return { by: 'custodian', custodian };
-  if (search !== undefined) return { by: 'search', query: parseQuery(search).text };
+  if (search !== undefined) return { by: 'search', query: keptQuery(search) };
   const wanted = {
     leaf: leaf === undefined ? [] : [leaf],
     range: [],

@@ -5,7 +5,7 @@ import { TAG, type Deed } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
 import { matterId } from '../matters/find-matter.ts';
 import { targetsOf, type Wanted } from '../matters/targets.ts';
-import { parseQuery } from '../search/query-parse.ts';
+import { keptQuery } from '../search/kept-query.ts';
 import { withConfig } from './command.ts';
 import { atReader, decide, type AtReader, type ReaderOptions } from './matter-reader.ts';
 import { registerMatterShow } from './matter-show.ts';
@@ -88,7 +88,7 @@ function registerMembers(matter: Command): void {
     .option('--json', 'machine-readable result', false)
     .action((value: string, name: string, words: readonly string[], options: ReaderOptions) =>
       deciding('save', options, value, async (_at, id) => {
-        const query = words.length === 0 ? null : parseQuery(words.join(' ')).text;
+        const query = words.length === 0 ? null : keptQuery(words.join(' '));
         return {
           deeds: [{ act: 'saved-search', matter: id, name, query }],
           said: query === null ? 'taken back' : 'saved',

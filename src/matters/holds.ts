@@ -10,7 +10,6 @@ export interface PlacedHold {
   readonly hold: string;
   readonly deed: Deed;
   readonly approvals: readonly Approval[];
-  readonly kept: KeptObjects;
 }
 
 export interface NewHold {
@@ -25,7 +24,7 @@ export interface NewHold {
 export function placeHold(kept: KeptObjects, { origin, matter, scope, reference, nowMs }: NewHold): PlacedHold {
   const hold = randomBytes(16).toString('hex');
   const approvals = holdEntries({ origin, hold, reference, state: 'placed', nowMs }, kept);
-  return { hold, deed: { act: 'hold', hold, matter, scope }, approvals, kept };
+  return { hold, deed: { act: 'hold', hold, matter, scope }, approvals };
 }
 
 /** What a hold covers by now and no entry of it names yet; null if nothing. */

@@ -52,6 +52,11 @@ export function inMatters(node: QueryNode, matters: readonly string[]): QueryNod
   }
 }
 
+/** True for what names a conversation by its number in this index. */
+export function isConversationNumber(conversation: string): boolean {
+  return /^#\d+$/.test(conversation);
+}
+
 export interface Query {
   readonly text: string;
   /** Null asks for everything. */

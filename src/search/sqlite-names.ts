@@ -4,6 +4,7 @@ import type { Named } from './index-db.ts';
 import type { Line, PersonId } from './line.ts';
 import type { CustodianSpan, NameLookup } from './sqlite-compile.ts';
 import { DirectoryReader } from './sqlite-directory.ts';
+import { isConversationNumber } from './query.ts';
 import { foldedName } from './words.ts';
 
 interface NameAt {
@@ -160,7 +161,7 @@ export class NameReader implements NameLookup {
 
   /** By `#number`, title, the messenger's identifier, or a name of the other side. */
   conversations(value: string): number[] {
-    if (/^#\d+$/.test(value)) return [Number(value.slice(1))];
+    if (isConversationNumber(value)) return [Number(value.slice(1))];
     const folded = foldedName(value);
     const titled =
       folded === '' ? [] : this.#sql.byTitle.all(pattern(folded)).map((row) => Number(row['conversation']));

@@ -170,6 +170,7 @@ describe('a hold', () => {
     for (const body of [
       { scope: { by: 'record', leaf: 999_999 } },
       { scope: { by: 'search', query: '(seal' } },
+      { scope: { by: 'search', query: 'seal in:#1' } },
       { scope: { by: 'everything' } },
       { scope: { by: 'search', query: 'seal' }, reference: 'x'.repeat(500) },
       { scope: { by: 'search', query: 'seal' }, reference: 'Dana\nOrtiz' },

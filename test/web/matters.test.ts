@@ -86,6 +86,8 @@ describe('a matter', () => {
       [`/matters/${matter}/tags`, { tag: 'responsive', targets: [{ what: 'everything' }] }, 400],
       [`/matters/${matter}/notes`, { text: 'x'.repeat(9000) }, 400],
       [`/matters/${matter}/searches`, { name: 'broken', query: '(seal' }, 400],
+      // An index that is built anew numbers conversations otherwise.
+      [`/matters/${matter}/searches`, { name: 'numbered', query: 'seal -(in:#1 OR berth)' }, 400],
       [`/matters/${matter}`, { state: 'forgotten' }, 400],
       [`/matters/${'f'.repeat(32)}/terms`, {}, 404],
       ['/directory', { csv: 'identifier,custodian\n,nobody' }, 400],

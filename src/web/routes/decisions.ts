@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { TAG, targetForm, type Deed, type Target } from '../../access/act.ts';
 import { Failure } from '../../base/failure.ts';
 import { LocalTime } from '../../search/local-time.ts';
+import { keptQuery } from '../../search/kept-query.ts';
 import { parseQuery } from '../../search/query-parse.ts';
 import type { QueryThreads } from '../../search/query-threads.ts';
 import { pageSize, zone } from '../forms.ts';
@@ -76,7 +77,7 @@ export const saveSearchRoute = route({
   },
   answer: async ({ params: { matter }, body, signal }, { index }) => {
     await matterOf(index, matter, signal);
-    const query = body.query === null ? null : parseQuery(body.query).text;
+    const query = body.query === null ? null : keptQuery(body.query);
     return { deeds: [{ act: 'saved-search', matter, name: body.name, query }], body: { matter } };
   },
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { scopeForm, type HoldScope } from '../../access/act.ts';
 import { Failure } from '../../base/failure.ts';
 import type { HoldInLog, HoldOf } from '../../search/acts-db.ts';
-import { parseQuery } from '../../search/query-parse.ts';
+import { keptQuery } from '../../search/kept-query.ts';
 import type { QueryThreads } from '../../search/query-threads.ts';
 import { holdCalled } from '../../matters/holds.ts';
 import { route } from '../route.ts';
@@ -146,7 +146,7 @@ async function definitionOf(index: QueryThreads, id: string, signal: AbortSignal
 }
 
 async function assertScope(index: QueryThreads, scope: HoldScope, signal: AbortSignal): Promise<void> {
-  if (scope.by === 'search') parseQuery(scope.query);
+  if (scope.by === 'search') keptQuery(scope.query);
   if (scope.by === 'record' || scope.by === 'conversation')
     await assertLines(index, [{ what: 'message', leaf: scope.leaf }], signal);
 }
