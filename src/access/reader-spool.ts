@@ -18,6 +18,7 @@ export interface ReaderSpoolOptions {
   readonly origin: string;
   /** Origin of the log that this one goes on from. */
   readonly before?: string | undefined;
+  readonly beforeEnd?: number | undefined;
   readonly manifest: Manifest;
   readonly logKey: NoteKey;
   /** Signs what this reader does; the manifest names it as `reader`. */
@@ -107,11 +108,12 @@ export class ReaderSpool implements AsyncDisposable {
 }
 
 function openSpool(options: ReaderSpoolOptions, onFatal: () => void): Promise<Spool> {
-  const { directory, origin, before, manifest, logKey, signingKey, clock, events } = options;
+  const { directory, origin, before, beforeEnd, manifest, logKey, signingKey, clock, events } = options;
   return Spool.open({
     directory,
     origin,
     before,
+    beforeEnd,
     manifest,
     logKey,
     signingKey,

@@ -49,10 +49,8 @@ export function succeed(manifestFile: string, options: SuccessorOptions): Succes
   const at = toSeconds(Date.now());
   const number = (before.number ?? 0) + 1;
   const cause = causeOf(options);
-  const link = orderLink(
-    { at, cause, n: number, from: before.log, to: log, end: endOf(cause, before.log, options) },
-    root,
-  );
+  const end = endOf(cause, before.log, options);
+  const link = orderLink({ at, cause, n: number, from: before.log, to: log, end }, root);
   const trust: TrustFile = {
     v: 1,
     origin: options.origin,
@@ -60,6 +58,7 @@ export function succeed(manifestFile: string, options: SuccessorOptions): Succes
     log: encodeVerifierKey(log),
     before: encodeVerifierKey(before.log),
     number,
+    ...(end === null ? {} : { end: end.size }),
   };
   const first = signManifest({ ...manifest, origin: options.origin, n: 0, previous: null, at }, root);
   mkdirSync(options.out, { recursive: true });

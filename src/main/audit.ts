@@ -32,6 +32,7 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
     directory: spool,
     origin: config.origin,
     before: trust.before?.name,
+    beforeEnd: trust.end,
     manifest,
     logKey: trust.log,
     signingKey,

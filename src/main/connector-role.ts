@@ -78,6 +78,7 @@ async function openSpool({ config, trusted, events, running }: ConnectorRole): P
     directory: settings.directory,
     origin: config.origin,
     before: trusted.trust.before?.name,
+    beforeEnd: trusted.trust.end,
     manifest: trusted.manifest,
     logKey: trusted.trust.log,
     signingKey: key,

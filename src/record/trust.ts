@@ -14,6 +14,8 @@ export interface Trust {
   readonly before?: NoteKey;
   /** Number of this log in its line; absent for a first one. */
   readonly number?: number;
+  /** How many leaves of the log before count, where the root alone says so: its key was lost or stolen. */
+  readonly end?: number;
 }
 
 /** The content of `trust.json`. */
@@ -28,6 +30,8 @@ export interface TrustFile {
   readonly before?: string;
   /** Number of this log in its line, with `before`. */
   readonly number?: number;
+  /** Leaves of the log before that count, with `before`; absent where that log said itself where it ends. */
+  readonly end?: number;
 }
 
 /** Throws `format/trust`, `format/key` or `format/note-key`. */
@@ -38,7 +42,7 @@ export function parseTrust(text: string): Trust {
   } catch {
     throw new FormatError('format/trust', 'a JSON trust file', 'other text');
   }
-  const { v, origin, root, log, before, number } = file ?? {};
+  const { v, origin, root, log, before, number, end } = file ?? {};
   if (v !== 1 || !isOrigin(origin) || typeof root !== 'string' || typeof log !== 'string') {
     throw new FormatError('format/trust', 'v, origin, root and log', 'another object');
   }
@@ -48,10 +52,12 @@ export function parseTrust(text: string): Trust {
     typeof before === 'string' && typeof number === 'number' && Number.isSafeInteger(number) && number > 0;
   if (!isLater && (before !== undefined || number !== undefined))
     throw new FormatError('format/trust', 'the log before and the number of this one, or neither', 'other values');
+  const isEnd = end === undefined || (isLater && Number.isSafeInteger(end) && end > 0);
+  if (!isEnd) throw new FormatError('format/trust', 'the leaves of the log before, or no end', 'another value');
   return {
     origin,
     root: parseSigningKeyText(root),
     log: logKey,
-    ...(isLater ? { before: parseVerifierKey(before), number } : {}),
+    ...(isLater ? { before: parseVerifierKey(before), number, ...(end === undefined ? {} : { end }) } : {}),
   };
 }

@@ -34,6 +34,8 @@ export interface SpoolOptions {
   readonly origin: string;
   /** Origin of the log that this one goes on from: a spool that wrote to that one goes on here. */
   readonly before?: string | undefined;
+  /** How many leaves of that one count, where its own key could not say so. */
+  readonly beforeEnd?: number | undefined;
   readonly manifest: Manifest;
   readonly logKey: NoteKey;
   /** Signs this spool's batches; named in the manifest, in the role below. */

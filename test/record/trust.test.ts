@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/record/canonical.ts';
 import { encodeVerifierKey, noteKey } from '../../src/record/note.ts';
 import { parseTrust } from '../../src/record/trust.ts';
-import { LOG, ORIGIN, ROOT } from '../vectors/keys.ts';
+import { CONNECTOR, LOG, ORIGIN, ROOT } from '../vectors/keys.ts';
 import { HOSTILE_TEXTS, hostileText, mutants } from './hostile.ts';
 import { accepted, refusal } from './refusal.ts';
 
@@ -27,6 +27,12 @@ describe('a trust file', () => {
     ]);
   });
 
+  it('names the log before, and where that ended if the root alone says so', () => {
+    const before = encodeVerifierKey(noteKey('archive.example/before', CONNECTOR.key));
+    expect(parseTrust(JSON.stringify({ ...FILE, before, number: 2 }))).not.toHaveProperty('end');
+    expect(parseTrust(JSON.stringify({ ...FILE, before, number: 2, end: 7 }))).toMatchObject({ number: 2, end: 7 });
+  });
+
   it.each<readonly [string, object, string]>([
     ['of another version', { v: 2 }, 'format/trust'],
     ['with a version in quotes', { v: '1' }, 'format/trust'],
@@ -34,6 +40,8 @@ describe('a trust file', () => {
     ['with a number and no log before', { number: 1 }, 'format/trust'],
     ['with a number below that of a later log', { before: FILE.log, number: 0 }, 'format/trust'],
     ['with a log before that is none', { before: 'x', number: 1 }, 'format/note-key'],
+    ['with an end of no log', { end: 1 }, 'format/trust'],
+    ['with an end that is no size', { before: FILE.log, number: 1, end: 1.5 }, 'format/trust'],
     ['without root', { root: undefined }, 'format/trust'],
     ['with a root that is no key', { root: 'x' }, 'format/key'],
     ['with a root of small order', { root: Buffer.alloc(32).toString('base64') }, 'format/key'],

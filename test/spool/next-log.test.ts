@@ -30,6 +30,24 @@ async function written(directory: string, waiting: readonly string[]): Promise<S
   return head;
 }
 
+/** A spool whose log counts up to an end that lies before what it has receipts for. */
+async function cutOff(directory: string): Promise<{ readonly head: StreamHead; readonly end: number }> {
+  const old = newFar(1, EARLIER);
+  await using of = await ShippingKit.start(old, directory, ['first'], IN_EARLIER);
+  await of.sink.deliver([message('before')]);
+  await drained(of);
+  const [stream] = of.spool.streams();
+  if (stream === undefined) throw new Error('no stream');
+  const [head, end] = [{ stream: stream.stream, seq: stream.headSeq, id: stream.headId }, of.spool.receipts.since];
+  for (const id of ['behind 1', 'behind 2']) {
+    await of.sink.deliver([message(id)]);
+    await drained(of);
+  }
+  old.link.isAway = true;
+  await of.sink.deliver([message('waiting')]);
+  return { head, end };
+}
+
 describe('a spool whose log ended', () => {
   it('goes on in the next one with a new stream, which names where the earlier one ended', async () => {
     const directory = temporaryDirectory();
@@ -63,6 +81,26 @@ describe('a spool whose log ended', () => {
     expect([new Set(direct), new Set(orphaned), gaps]).toEqual([
       new Set(said('after')),
       new Set(said('waiting 1', 'waiting 2')),
+      [],
+    ]);
+    expect([next.log.violations, of.told.refusals]).toEqual([[], []]);
+  });
+
+  it('records again what a log took behind the end that its key could not sign, and nothing from before', async () => {
+    const directory = temporaryDirectory();
+    const { head, end } = await cutOff(directory);
+    const next = newFar(2);
+    await using of = await ShippingKit.start(next, directory, ['first'], {
+      changes: { before: EARLIER, beforeEnd: end },
+    });
+    await of.attachments.settled();
+    await of.sink.deliver([message('after')]);
+    await drained(of);
+    expect(openings(next).map(({ last }) => last)).toEqual([head]);
+    const { direct, orphaned, gaps } = await readLog(next.log);
+    expect([direct, new Set(orphaned), gaps]).toEqual([
+      said('after'),
+      new Set(said('behind 1', 'behind 2', 'waiting')),
       [],
     ]);
     expect([next.log.violations, of.told.refusals]).toEqual([[], []]);
