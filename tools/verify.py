@@ -13,6 +13,7 @@ from verifier.documents import Trust  # noqa: E402
 from verifier.findings import Findings  # noqa: E402
 from verifier.form import Malformed, is_origin  # noqa: E402
 from verifier.log import Log  # noqa: E402
+from verifier.stamps import Roots  # noqa: E402
 from verifier.stored import Store, Unreadable  # noqa: E402
 from verifier.tree import open_checkpoint  # noqa: E402
 from verifier.witnesses import Policy  # noqa: E402
@@ -68,9 +69,10 @@ def verify(options, findings):
         except (OSError, Malformed) as problem:
             return findings.add("format/policy", "a C2SP policy", str(problem))
     try:
+        roots = Roots(options.tsa_ca) if options.tsa_ca else None
         log = Log(Store(options.folder, options.listing), trust, findings, since)
-        log.check(policy, options.tsa_ca)
-        log.check_before(policy, options.tsa_ca)
+        log.check(policy, roots)
+        log.check_before(policy, roots)
         return log
     except (OSError, Unreadable) as problem:
         return findings.add("verify/reader-failed", "an archive that can be read", str(problem))

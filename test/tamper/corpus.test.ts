@@ -119,6 +119,12 @@ describe('the tamper corpus', { timeout: TIMEOUT_MS }, () => {
       stdout: expect.stringMatching(/^1 finding\n[^]*verify\/pack-missing/),
       stderr: '',
     });
+    for (const pem of ['nothing', '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n']) {
+      await using third = await temporaryFolder();
+      const words = await argumentsFor(inFolder, third.path, { roots: pem });
+      expect((await runVerifyPy(words)).stderr).toBe('');
+      expect(await second.verify(words)).toMatchObject({ exitCode: 2, unchecked: [{ code: 'verify/reader-failed' }] });
+    }
     const nowhere = await runVerifyPy([join(folder.path, 'none'), ...args.slice(1)]);
     expect(nowhere).toMatchObject({ code: 2, stdout: expect.stringMatching(/^could not check\n/), stderr: '' });
   });

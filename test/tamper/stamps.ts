@@ -42,6 +42,11 @@ function revoked(archive: MemoryArchive, notary: Notary): void {
   notary.stamped(archive, last(archive), { kind: 'ec' });
 }
 
+/** DER: a sequence with an empty one in it. */
+const EMPTY = Buffer.from('30023000', 'hex');
+/** DER: signed data, with nothing in them. */
+const EMPTY_TOKEN = Buffer.from('300f06092a864886f70d010702a0023000', 'hex');
+
 export const STAMPED: readonly StampRow[] = [
   ['no time stamp', (archive) => archive.keys(timeStampPrefix(ORIGIN)).forEach((key) => archive.remove(key)), []],
   ['a second one, by a key on a curve', stamped({ kind: 'ec' }), []],
@@ -69,6 +74,10 @@ export const STAMPED: readonly StampRow[] = [
     ['verify/time-malformed'],
   ],
   ['bytes that are no token', stamped({ change: () => Buffer.from('no token') }), ['verify/time-malformed']],
+  // What begins as it should and holds too little: where a reader counts on more.
+  ['a token whose signed data are empty', stamped({ change: () => EMPTY_TOKEN }), ['verify/time-malformed']],
+  ['a certificate beside it that is empty', stamped({ certificates: [EMPTY] }), ['verify/time-malformed']],
+  ['a revocation list that is empty', stamped({ crls: [EMPTY] }), ['verify/time-malformed']],
   [
     'more certificates than any authority has',
     (archive, notary) =>

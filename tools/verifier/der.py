@@ -6,6 +6,10 @@ import re
 from .form import Malformed, seconds
 
 
+OTHER_FORM = (ValueError, IndexError, TypeError, AttributeError, OverflowError)
+"""What goes wrong where values are fewer, or others, than whoever takes them apart counts on: to be caught with Malformed, as the same."""
+
+
 class Value:
     def __init__(self, tag, content, raw):
         self.tag, self.content, self.raw = tag, content, raw

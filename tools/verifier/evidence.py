@@ -25,10 +25,10 @@ def read_folder(log, name, malformed, checkpoint_of):
         if not re.fullmatch("[0-9]{16}-[0-9a-f]{16}", key[len(prefix) :]):
             log.findings.add("verify/version-unknown-key", "<size>-<hash>", key=key)
             continue
-        version = _first(log, key)
-        if version is None:
-            continue
         try:
+            version = _first(log, key)
+            if version is None:
+                continue
             content, note = checkpoint_of(_read(version))
             evidence = Evidence(version, content, open_checkpoint(note, log.trust.log))
             if evidence.size != int(key[len(prefix) :][:16]):

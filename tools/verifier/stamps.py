@@ -11,6 +11,7 @@ import tempfile
 from . import der
 from .evidence import of_this_log, read_folder
 from .form import Malformed, parse_canonical, seconds, unbase64
+from .stored import Unreadable
 from .streams import MOST_SKEW
 
 SHA = {"2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512"}
@@ -51,7 +52,7 @@ def _stamp(data):
 
 
 def judge_stamps(log, stamped, roots):
-    """`roots` is a PEM file of authorities that whoever checks trusts; without one nothing is said of tokens."""
+    """`roots`: authorities that whoever checks trusts; without them nothing is said of tokens."""
     for evidence in stamped:
         where = {"key": evidence.key}
         if not of_this_log(log, evidence, "time"):
@@ -66,6 +67,9 @@ def judge_stamps(log, stamped, roots):
             continue
         except Malformed as problem:
             log.findings.add("verify/time-malformed", str(problem), **where)
+            continue
+        except der.OTHER_FORM:
+            log.findings.add("verify/time-malformed", "a token of RFC 3161", **where)
             continue
         if not revocation_checked:
             log.findings.add("verify/time-no-revocation", "a revocation list of that time", "none", **where)
@@ -212,14 +216,26 @@ def _list_fields(raw):
     return until, revoked
 
 
+class Roots:
+    """A PEM file of authorities. Raises Unreadable where it holds none, or something else in their place."""
+
+    def __init__(self, path):
+        self.path = os.path.abspath(path)
+        with open(path, encoding="latin-1") as file:
+            blocks = re.findall("-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----", file.read())
+        try:
+            self.certificates = [Certificate(base64.b64decode(block)) for block in blocks]
+        except (Malformed, *der.OTHER_FORM):
+            self.certificates = []
+        if not self.certificates:
+            raise Unreadable("no certificates of authorities")
+
+
 class OpenSsl:
     """Questions to `openssl`, whose files lie in a folder that goes."""
 
     def __init__(self, folder, roots):
-        self.folder, self.pem = folder, os.path.abspath(roots)
-        with open(roots, encoding="latin-1") as file:
-            blocks = re.findall("-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----", file.read())
-        self.roots = [Certificate(base64.b64decode(block)) for block in blocks]
+        self.folder, self.pem, self.roots = folder, roots.path, roots.certificates
 
     def _put(self, name, data):
         path = os.path.join(self.folder, name)
@@ -238,8 +254,6 @@ class OpenSsl:
         return self._run("dgst", f"-{name}", "-verify", key, "-signature", sig, self._put("data", data)).returncode == 0
 
     def is_chained(self, raw, others, at=None):
-        if not self.roots:
-            return False
         times = ["-no_check_time"] if at is None else ["-attime", str(at)]
         words = ["-partial_chain", "-CAfile", self.pem, "-untrusted", self._pem("others.pem", others)]
         return self._run("verify", *times, *words, self._pem("own.pem", [raw])).returncode == 0
