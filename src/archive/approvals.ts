@@ -4,13 +4,11 @@ import { parseEntry } from '../record/entry.ts';
 import type { EscrowEntry, HoldEntry, ScrubEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { sha256Hex } from '../record/hash.ts';
-import { approvalText, approverOf, isApproved, parseHoldDocument } from '../record/hold.ts';
+import { APPROVAL_GOOD_FOR_MS, approvalText, approverOf, isApproved, parseHoldDocument } from '../record/hold.ts';
 import { signersOf } from '../record/manifest.ts';
 import { fromSeconds } from '../record/period.ts';
 import type { LogState } from './log-state.ts';
 
-/** Officers in two places may take this long to sign one entry. */
-const MOST_AGE_MS = 7 * 86_400_000;
 const MOST_AHEAD_MS = 15 * 60_000;
 
 export type ApprovalJudgement =
@@ -58,7 +56,8 @@ export function judgeApproved(
   if (!isApproved(entry, signersOf(manifest, approverOf(entry)))) return refused('archive/unknown-officer');
   if (state.hasApproved(sha256Hex(approvalText(entry)))) return { outcome: 'known' };
   const [atMs, nowMs] = [fromSeconds(entry.at), clock()];
-  const isFresh = atMs >= Math.max(nowMs - MOST_AGE_MS, state.remembersSinceMs) && atMs <= nowMs + MOST_AHEAD_MS;
+  const isFresh =
+    atMs >= Math.max(nowMs - APPROVAL_GOOD_FOR_MS, state.remembersSinceMs) && atMs <= nowMs + MOST_AHEAD_MS;
   if (!isFresh) return refused('archive/stale-approval');
   return { outcome: 'take', entry, documents: entry.t === 'hold' ? [document] : [] };
 }

@@ -5,6 +5,7 @@ import type { Audit } from '../access/audit.ts';
 import type { Deed } from '../access/act.ts';
 import type { ReaderSpoolEvents } from '../access/reader-spool.ts';
 import { EntryBox } from '../access/entry-box.ts';
+import { FinalRefusals } from '../access/final-refusals.ts';
 import { SpooledAudit } from '../access/spooled-audit.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
 import { need, type Config } from '../base/config.ts';
@@ -28,6 +29,11 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
   const { trust, manifest } = readTrusted(config);
   const signingKey = readSigningKey(signing);
   assertNamed(manifest, 'reader', signingKey, signing);
+  const refusals = new FinalRefusals({
+    origin: config.origin,
+    clock: Date.now,
+    onRefused: (code) => events?.trouble('approved', code),
+  });
   return new SpooledAudit({
     directory: spool,
     origin: config.origin,
@@ -41,15 +47,17 @@ export function openAudit(config: Config, { events, uplink }: AuditOptions): Spo
     clock: Date.now,
     uplink,
     ships: uplink !== null,
-    approved: () => [
-      ...new ApprovedBox(spool).waiting(),
-      ...[spool, ...(config.scrub === undefined ? [] : [config.scrub.state])].flatMap((directory) =>
-        new EntryBox(directory).waiting().map((line) => ({ line, document: '' })),
-      ),
-    ],
+    approved: () => refusals.without(waitingIn(config, spool)),
     actor: { reader: name, user: systemUser(), session: randomBytes(16).toString('hex'), via: 'command' },
     events: events === null ? QUIET : spoken(events),
   });
+}
+
+/** Signed entries on their way to the log, wherever commands of this config lay them. */
+function waitingIn({ scrub }: Config, spool: string): { readonly line: string; readonly document: string }[] {
+  const boxes = [spool, ...(scrub === undefined ? [] : [scrub.state])].map((directory) => new EntryBox(directory));
+  const entries = boxes.flatMap((box) => box.waiting()).map((line) => ({ line, document: '' }));
+  return [...new ApprovedBox(spool).waiting(), ...entries];
 }
 
 /** The audit of one command: what it asks for is recorded, and a refusal of it as well. */

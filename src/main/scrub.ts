@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EntryBox } from '../access/entry-box.ts';
+import { FinalRefusals } from '../access/final-refusals.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
 import { codeOf, Failure } from '../base/failure.ts';
@@ -53,8 +54,11 @@ export async function scrubOnce(config: Config, events: Events, told: ScrubTold)
   const key = signingOf(config);
   const now = (): string => toSeconds(Date.now());
   const box = new EntryBox(settings.state);
+  const onRefused = (code: string): void => events.trouble('scrub', code);
+  const refusals = new FinalRefusals({ origin: config.origin, clock: Date.now, onRefused });
+  const waiting = (): string[] => refusals.without(box.waiting().map((line) => ({ line }))).map(({ line }) => line);
   using round = RoundFile.open(settings.state, `${config.origin} ${config.archive.url}`, now);
-  if (key !== null) await send(config, events, box, key);
+  if (key !== null) await send(config, events, waiting(), key);
   await using opened = await openReader(config.archive.url, config.archive.s3 ?? null);
   const pace = new Pace(settings, { now: () => performance.now(), sleep: (ms) => sleep(ms) });
   const tell = progressTeller(events, settings.within);
@@ -82,7 +86,7 @@ export async function scrubOnce(config: Config, events: Events, told: ScrubTold)
   const findings = round.findings();
   if (complete) events.scrubbed(state.objects, state.bytes, state.findings);
   const signed = complete && key !== null;
-  if (complete && key !== null) await send(config, events, box, key);
+  if (complete && key !== null) await send(config, events, waiting(), key);
   const isJudged = complete && findings.every(({ severity }) => severity === 'finding');
   return { state, complete, findings, signed, exitCode: state.findings > 0 ? 1 : isJudged ? 0 : 2 };
 }
@@ -103,8 +107,7 @@ function resultLine(origin: string, state: RoundState, key: KeyObject): string {
 }
 
 /** What waits for the log goes by Redis where there is one; else `holdfast up` or `read` with the same config carries it. */
-async function send(config: Config, events: Events, box: EntryBox, key: KeyObject): Promise<void> {
-  const waiting = box.waiting();
+async function send(config: Config, events: Events, waiting: readonly string[], key: KeyObject): Promise<void> {
   if (config.redis === undefined || waiting.length === 0) return;
   const fatal = (error: unknown): void => events.trouble('scrub', codeOf(error));
   const connector = signingKeyOf(key).id;

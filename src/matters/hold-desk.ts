@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { HoldScope } from '../access/act.ts';
 import { Failure } from '../base/failure.ts';
 import type { Approval as Signature, HoldEntry } from '../record/entry-types.ts';
-import { isApproved } from '../record/hold.ts';
+import { APPROVAL_GOOD_FOR_MS, isApproved } from '../record/hold.ts';
 import type { KeyId, SigningKey } from '../record/key.ts';
 import { fromSeconds } from '../record/period.ts';
 import type { HoldInLog, KeptObjects } from '../search/acts-db.ts';
@@ -11,9 +11,6 @@ import { ApprovalFolder, approvalId } from './approval-folder.ts';
 import { ApprovedBox } from './approved-box.ts';
 import { holdEntries, type Approval } from './hold-entry.ts';
 import { extensionOf, placeHold, releaseOf, type PlacedHold } from './holds.ts';
-
-/** The archiver takes what officers approved for this long. */
-const MOST_AGE_MS = 7 * 86_400_000;
 
 /** An entry that officers are asked to sign, or have signed. */
 export interface Proposal {
@@ -133,7 +130,7 @@ export class HoldDesk {
   }
 
   #told(approval: Approval, state: 'open' | 'approved'): Proposal {
-    const expiresMs = fromSeconds(approval.entry.at) + MOST_AGE_MS;
+    const expiresMs = fromSeconds(approval.entry.at) + APPROVAL_GOOD_FOR_MS;
     const needed = isRelease(approval.entry) ? 2 : 1;
     const isLate = expiresMs < this.#parts.clock();
     return { id: approvalId(approval), approval, needed, expiresMs, state: isLate ? 'expired' : state };

@@ -43,6 +43,9 @@ function areHashes(value: Json | undefined): value is Hex256[] {
   );
 }
 
+/** An entry is logged within this time of what it says as its `at`, or never: officers in two places may take as long to sign it. */
+export const APPROVAL_GOOD_FOR_MS = 7 * 86_400_000;
+
 export type ApprovedEntry = HoldEntry | DispositionEntry | EscrowEntry | ScrubEntry;
 
 /** Who approves an entry: officers what they order, auditors what they saw. */
