@@ -4,7 +4,7 @@ import type { KeyEntry } from '../record/entry-types.ts';
 import type { SigningKey } from '../record/key.ts';
 import { openLink, openPredecessor } from '../record/link.ts';
 import { manifestHash } from '../record/manifest.ts';
-import type { NoteKey } from '../record/note.ts';
+import { isSameKey, type NoteKey } from '../record/note.ts';
 import type { ArchiverOptions } from './archiver.ts';
 import { LogCommitter, type OwnEntry } from './committer.ts';
 import { brokenLog, type LogState } from './log-state.ts';
@@ -53,7 +53,7 @@ function successorEntry(
 ): OwnEntry {
   const link = openLink(document, root);
   const number = state.predecessor === null ? 0 : openPredecessor(state.predecessor, root).link.n;
-  const isOurs = link.cause === 'exchanged' && link.from.name === logKey.name && link.from.key.id === logKey.key.id;
+  const isOurs = link.cause === 'exchanged' && isSameKey(link.from, logKey);
   if (isOurs && link.n === number + 1)
     return { t: 'key', kind: 'successor', n: link.n, doc: manifestHash(document) } as Omit<
       KeyEntry,

@@ -5,7 +5,7 @@ import { FormatError } from '../record/format-error.ts';
 import type { SigningKey } from '../record/key.ts';
 import { openPredecessor } from '../record/link.ts';
 import { manifestHash, openManifest } from '../record/manifest.ts';
-import type { NoteKey } from '../record/note.ts';
+import { isSameKey, type NoteKey } from '../record/note.ts';
 import { addPeriod } from '../record/period.ts';
 import type { OwnEntry } from './committer.ts';
 import type { LogState } from './log-state.ts';
@@ -82,8 +82,8 @@ function missingPredecessor(
     throw otherPredecessor(`what names ${before.name}, as the trust file says`, 'nothing');
   }
   const { link } = opened(predecessor, root);
-  const isOurs = link.to.name === logKey.name && link.to.key.id === logKey.key.id;
-  if (!isOurs || link.from.name !== before?.name || link.from.key.id !== before.key.id)
+  const isOurs = isSameKey(link.to, logKey);
+  if (!isOurs || before === undefined || !isSameKey(link.from, before))
     throw otherPredecessor(
       `a link to this log, from the one that the trust file says`,
       `one from ${link.from.name} to ${link.to.name}`,

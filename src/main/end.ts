@@ -6,6 +6,7 @@ import { Failure } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import { InProcessLink } from '../queue/in-process.ts';
 import { completeLink, encodePredecessor, openOrder, type LogLink } from '../record/link.ts';
+import { isSameKey } from '../record/note.ts';
 import { archiverOptions } from './archiver-role.ts';
 import { openArchive } from './stores.ts';
 import { readDocument, readTrusted, type Trusted } from './trusted.ts';
@@ -35,7 +36,7 @@ export async function endWith(config: Config, events: Events, orderFile: string,
 
 function assertOfThisLog({ cause, from, to }: LogLink, { trust }: Trusted, where: string): void {
   const own = cause === 'exchanged' ? from : to;
-  if (own.name === trust.log.name && own.key.id === trust.log.key.id) return;
+  if (isSameKey(own, trust.log)) return;
   throw new Failure('config/trust', {
     expected: `a link ${cause === 'exchanged' ? 'from' : 'to'} ${trust.origin}`,
     got: `one from ${from.name} to ${to.name}`,

@@ -28,6 +28,11 @@ export interface NoteKey {
   readonly key: SigningKey;
 }
 
+/** The same key under the same name. */
+export function isSameKey(a: NoteKey, b: NoteKey): boolean {
+  return a.name === b.name && a.key.id === b.key.id;
+}
+
 export interface NoteSignature {
   readonly name: string;
   readonly hash: Buffer;

@@ -4,6 +4,7 @@ import { parseEntry } from '../record/entry.ts';
 import type { KeyEntry } from '../record/entry-types.ts';
 import { FormatError } from '../record/format-error.ts';
 import { openLink, openPredecessor, type LogLink, type Predecessor } from '../record/link.ts';
+import { isSameKey } from '../record/note.ts';
 import type { Trust } from '../record/trust.ts';
 import type { Findings } from './findings.ts';
 
@@ -15,8 +16,8 @@ const UNSIGNED: ReadonlySet<string> = new Set(['format/link-signature', 'format/
 export class LinkBook {
   readonly #trust: Trust;
   readonly #findings: Findings;
-  #entry: KeyEntry | null = null;
-  #document: string | null = null;
+  /** What names the log before, as it was written. */
+  #named: { readonly entry: KeyEntry; readonly document: string } | null = null;
   predecessor: Predecessor | null = null;
   /** The link by which this log ended, as it was signed. */
   successor: { readonly link: LogLink; readonly document: string } | null = null;
@@ -35,11 +36,11 @@ export class LinkBook {
 
   /** What heads must hold beside the manifests and their entries. */
   get documents(): readonly string[] {
-    return this.#document === null ? [] : [this.#document];
+    return this.#named === null ? [] : [this.#named.document];
   }
 
   lines(): string[] {
-    return this.#entry === null || this.#document === null ? [] : [canonicalize(this.#entry as unknown as Json)];
+    return this.#named === null ? [] : [canonicalize(this.#named.entry as unknown as Json)];
   }
 
   /** Takes over what a heads object says. */
@@ -72,14 +73,14 @@ export class LinkBook {
   #applyPredecessor(entry: KeyEntry, leaf: number, document: string): void {
     if (leaf !== PREDECESSOR_LEAF) return this.#malformed(leaf, `leaf ${PREDECESSOR_LEAF}`, `leaf ${leaf}`);
     const { link } = this.#open(entry, document);
-    if (isSame(link.to, this.#trust.log) && entry.n === link.n) return;
+    if (isSameKey(link.to, this.#trust.log) && entry.n === link.n) return;
     this.predecessor = null;
     this.#malformed(leaf, `a link to ${this.#trust.origin} of number ${link.n}`, 'one to another log or number');
   }
 
   #open(entry: KeyEntry, document: string): Predecessor {
     // Heads hold it whatever it is.
-    [this.#entry, this.#document] = [entry, document];
+    this.#named = { entry, document };
     this.predecessor = openPredecessor(document, this.#trust.root);
     return this.predecessor;
   }
@@ -87,7 +88,7 @@ export class LinkBook {
   #applySuccessor(entry: KeyEntry, leaf: number, document: string): void {
     this.#hasEnded = true;
     const link = openLink(document, this.#trust.root);
-    const isOurs = isSame(link.from, this.#trust.log) && link.cause === 'exchanged';
+    const isOurs = isSameKey(link.from, this.#trust.log) && link.cause === 'exchanged';
     const isNext = entry.n === link.n && link.n === this.number + 1;
     if (isOurs && isNext) this.successor = { link, document };
     else this.#malformed(leaf, `a link from ${this.#trust.origin} of number ${this.number + 1}`, 'another one');
@@ -102,7 +103,7 @@ export class LinkBook {
     const { before, number, origin } = this.#trust;
     const named = this.predecessor?.link.from;
     if (before === undefined || (named === undefined && !isWhole)) return;
-    if (named !== undefined && isSame(named, before) && this.number === number) return;
+    if (named !== undefined && isSameKey(named, before) && this.number === number) return;
     this.#findings.add(
       'verify/link-missing',
       { leaf: PREDECESSOR_LEAF },
@@ -110,8 +111,4 @@ export class LinkBook {
       named?.name ?? 'none',
     );
   }
-}
-
-function isSame(a: Trust['log'], b: Trust['log']): boolean {
-  return a.name === b.name && a.key.id === b.key.id;
 }

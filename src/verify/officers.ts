@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { canonicalize, type Json } from '../record/canonical.ts';
 import type { Approval, DispositionEntry, HoldEntry } from '../record/entry-types.ts';
 import { sha256Hex } from '../record/hash.ts';
-import { approverOf, type ApprovedEntry } from '../record/hold.ts';
+import { approvalText, approverOf, type ApprovedEntry } from '../record/hold.ts';
 import { verifyBytes } from '../record/key.ts';
 import type { Findings } from './findings.ts';
 import type { KeyBook } from './keys.ts';
@@ -41,13 +40,12 @@ export class OfficerBook {
 
   /** True if all its signatures are by keys that may approve it and hold, and it is none from before. */
   isApproved(entry: ApprovedEntry, leaf: number): boolean {
-    const { by, ...signed } = entry;
-    const text = canonicalize(signed as unknown as Json);
+    const text = approvalText(entry);
     const hash = sha256Hex(text);
     const isFirst = !this.#signed.has(hash);
     this.#signed.add(hash);
     if (!isFirst) this.#findings.add('verify/approval-replayed', { leaf }, 'an entry of its own', 'one from before');
-    const wrong = by.filter((approval) => !this.#isSigned(approval, text, approverOf(entry), leaf));
+    const wrong = entry.by.filter((approval) => !this.#isSigned(approval, text, approverOf(entry), leaf));
     return isFirst && wrong.length === 0;
   }
 
