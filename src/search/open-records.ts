@@ -252,8 +252,8 @@ function packsByLeaf(entries: readonly VerifiedEntry[], first: number): (leaf: n
   };
 }
 
-/** Only those of its own segment: a pack can claim no others. */
-function* leavesOf({ leaves }: PackEntry, first: number, entries: number): Generator<number> {
+/** The leaves whose bodies a pack may hold: only those of its own segment, it can claim no others. */
+export function* leavesOf({ leaves }: PackEntry, first: number, entries: number): Generator<number> {
   for (const [start, count] of leaves) {
     const end = Math.min(start + count, first + entries);
     for (let leaf = Math.max(start, first); leaf < end; leaf += 1) yield leaf;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { commitPart } from '../../record/commitment.ts';
 import { parseEntry, sealedPart } from '../../record/entry.ts';
-import type { PackEntry } from '../../record/entry-types.ts';
+import type { Entry } from '../../record/entry-types.ts';
 import { sha256Hex } from '../../record/hash.ts';
 import { mediaKey, packKey } from '../../record/layout.ts';
 import type { Segment } from '../../record/segment.ts';
@@ -9,6 +9,7 @@ import { EpochError } from '../../seal/epoch.ts';
 import { ObjectError } from '../../seal/object.ts';
 import { OpenError, type OpenedRecord, type Opener } from '../../seal/open.ts';
 import type { ArchiveSource } from '../../prove/archive-source.ts';
+import { leavesOf } from '../../search/open-records.ts';
 import { streamed, type ArchiveReader } from '../../verify/reader.ts';
 import type { LogSegments } from './log-segments.ts';
 
@@ -27,25 +28,28 @@ export async function* contentText(parts: ContentParts, leaves: Float64Array): A
   for (let at = 0; at < leaves.length;) {
     const segment = await parts.segments.holding(leaves[at] as number);
     if (segment === null) throw new RangeError('leaves of segments that were read before');
-    const end = leaves.findIndex((leaf, index) => index >= at && leaf >= segment.tail.size);
-    const shown = leaves.subarray(at, end === -1 ? leaves.length : end);
-    yield* contentOf(parts, segment, shown);
-    at += shown.length;
+    let end = at + 1;
+    while (end < leaves.length && (leaves[end] as number) < segment.tail.size) end += 1;
+    yield* contentOf(parts, segment, leaves.subarray(at, end));
+    at = end;
   }
 }
 
 async function* contentOf(parts: ContentParts, segment: Segment, leaves: Float64Array): AsyncGenerator<string> {
   const { opener, source } = parts;
   for (const document of segment.docs) opener.addEpoch(document.toString());
-  const places = bodiesOf(segment, leaves);
+  const { first } = segment.head;
+  const lines = segment.entries.map((bytes) => bytes.toString('latin1'));
+  const entries = lines.map((line) => parseEntry(line));
+  const places = bodiesOf(entries, first, leaves);
   const packs = new Map<string, Buffer | null>();
   for (const leaf of leaves) {
-    const line = segment.entries[leaf - segment.head.first]?.toString('latin1') ?? '';
-    if (sealedPart(parseEntry(line)) === null) continue;
+    const entry = entries[leaf - first];
+    if (entry === undefined || sealedPart(entry) === null) continue;
     const { pack = '', at = 0, length = 0 } = places.get(leaf) ?? {};
     if (!packs.has(pack)) packs.set(pack, await source.read(packKey(source.trust.origin, pack)));
     const body = packs.get(pack)?.subarray(at, at + length);
-    yield `${JSON.stringify({ leaf, ...(await disclosed(parts, line, body)) })}\n`;
+    yield `${JSON.stringify({ leaf, ...(await disclosed(parts, lines[leaf - first] as string, body)) })}\n`;
   }
 }
 
@@ -78,27 +82,20 @@ interface Place {
 }
 
 /** Where the bodies of these leaves lie: in the pack of their class, behind those of the leaves before them. */
-function bodiesOf({ head, entries }: Segment, leaves: Float64Array): Map<number, Place> {
+function bodiesOf(entries: readonly Entry[], first: number, leaves: Float64Array): Map<number, Place> {
   const wanted = new Set(leaves);
-  const packs = entries.flatMap((bytes) => {
-    const entry = bytes.includes('"t":"pack"') ? parseEntry(bytes.toString('latin1')) : null;
-    return entry?.t === 'pack' ? [entry] : [];
-  });
   const places = new Map<number, Place>();
-  for (const pack of packs) {
+  for (const pack of entries) {
+    if (pack.t !== 'pack') continue;
     let at = 0;
-    for (const leaf of leavesOf(pack)) {
-      const sealed = sealedPart(parseEntry(entries[leaf - head.first]?.toString('latin1') ?? ''));
+    for (const leaf of leavesOf(pack, first, entries.length)) {
+      const sealed = sealedPart(entries[leaf - first] as Entry);
       if (sealed?.ret !== pack.ret) continue;
       if (wanted.has(leaf)) places.set(leaf, { pack: pack.h, at, length: sealed.body.n });
       at += sealed.body.n;
     }
   }
   return places;
-}
-
-function* leavesOf({ leaves }: PackEntry): Generator<number> {
-  for (const [begin, count] of leaves) for (let leaf = begin; leaf < begin + count; leaf += 1) yield leaf;
 }
 
 /** Of a disclosed view, as {@link contentText} wrote it: what must be what `messages.jsonl` shows of the record. */
