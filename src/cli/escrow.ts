@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { EntryBox } from '../access/entry-box.ts';
 import type { Deed } from '../access/act.ts';
 import { loadConfig, need, type Config } from '../base/config.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { Events } from '../base/events.ts';
-import { codeOf, Failure } from '../base/failure.ts';
+import { Failure } from '../base/failure.ts';
 import { openLog } from '../base/log.ts';
 import { readPublicKey, readSigningKey } from '../base/secrets.ts';
 import { announce, ceremonyLine, outcomeOf, parseCeremony, signCeremony } from '../escrow/ceremony.ts';
@@ -21,6 +21,7 @@ import { withConfig, type ConfigOption } from './command.ts';
 import { registerCeremonies } from './escrow-ceremony.ts';
 import { writeNew } from './keygen.ts';
 import { bold, dim, openOutput, table, type Output } from './output.ts';
+import { readNamed } from './read-named.ts';
 
 interface EscrowOptions extends ConfigOption {
   readonly json: boolean;
@@ -97,7 +98,7 @@ async function meant(act: string, options: AnnounceOptions, config: Config): Pro
 
 /** By its file, or by the beginning of its id as the index knows it. */
 async function splitCalled(value: string, config: Config): Promise<EscrowEntry> {
-  const found = existsSync(value) ? [parseCeremony(readText(value), value)] : await ceremoniesOf(config);
+  const found = existsSync(value) ? [parseCeremony(readNamed(value, 'a file'), value)] : await ceremoniesOf(config);
   const splits = found.filter(
     ({ act, state, ceremony }) =>
       act === 'split' && state === 'announced' && (existsSync(value) || ceremony.startsWith(value)),
@@ -125,7 +126,7 @@ function registerSign(escrow: Command): void {
     .argument('<file>', 'what `escrow announce` wrote')
     .requiredOption('--officer <file>', 'private key of an officer of the manifest')
     .action((file: string, options: { readonly officer: string }) => {
-      const signed = signCeremony(parseCeremony(readText(file), file), readSigningKey(options.officer));
+      const signed = signCeremony(parseCeremony(readNamed(file, 'a file'), file), readSigningKey(options.officer));
       writeFileSync(file, `${JSON.stringify(signed)}\n`);
       openOutput(false).line(`${told(signed)}, signed by ${signed.by.length}`);
     });
@@ -138,7 +139,7 @@ function registerSubmit(escrow: Command): void {
     .option('--json', 'machine-readable result', false)
     .action((file: string, options: EscrowOptions) =>
       atArchive('escrow submit', options, async (at) => {
-        const entry = parseCeremony(readText(file), file);
+        const entry = parseCeremony(readNamed(file, 'a file'), file);
         await submit(at, entry, 'submitted');
         at.output.line('on its way: the ceremony may run once `holdfast escrow proof` finds it in the log');
       }),
@@ -155,9 +156,9 @@ function registerProof(escrow: Command): void {
     .option('--json', 'machine-readable result', false)
     .action((file: string, options: EscrowOptions & { out: string; epoch?: string; policy?: string }) =>
       atArchive('escrow proof', options, async ({ config, record, output }) => {
-        const entry = parseCeremony(readText(file), file);
+        const entry = parseCeremony(readNamed(file, 'a file'), file);
         const { ceremonyProof } = await import('../main/escrow.ts');
-        const policy = options.policy === undefined ? null : parsePolicy(readText(options.policy));
+        const policy = options.policy === undefined ? null : parsePolicy(readNamed(options.policy, 'a file'));
         const { leaf, proof, epoch } = await ceremonyProof(config, entry, policy);
         if (options.epoch !== undefined && epoch === null) {
           throw new Failure('escrow/does-not-open', { expected: `an epoch sealed to key ${entry.key}`, got: 'none' });
@@ -189,7 +190,7 @@ function registerClose(escrow: Command): void {
             where: 'outcome',
           });
         }
-        const entry = outcomeOf(parseCeremony(readText(file), file), outcome, Date.now());
+        const entry = outcomeOf(parseCeremony(readNamed(file, 'a file'), file), outcome, Date.now());
         const signed = signCeremony(entry, readSigningKey(options.officer));
         await submit(at, signed, outcome);
         at.output.line(`${told(signed)}: on its way to the log`);
@@ -268,11 +269,3 @@ async function submit(
 }
 
 const told = ({ act, ceremony, state }: EscrowEntry): string => `${bold(act)} ${ceremony.slice(0, 8)}, ${state}`;
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Failure('config/missing', { expected: 'a file', got: codeOf(cause), where: file, cause });
-  }
-}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { randomBytes } from 'node:crypto';
-import { userInfo } from 'node:os';
 import type { Audit } from '../access/audit.ts';
 import type { Deed } from '../access/act.ts';
 import type { ReaderSpoolEvents } from '../access/reader-spool.ts';
@@ -14,6 +13,7 @@ import { codeOf, Failure } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import type { Uplink } from '../queue/link.ts';
 import type { KeyId } from '../record/key.ts';
+import { systemUser } from './system-user.ts';
 import { assertNamed, readTrusted } from './trusted.ts';
 
 export interface AuditOptions {
@@ -75,15 +75,6 @@ export async function audited<T>(config: Config, what: string, work: (audit: Aud
 
 export function denial(what: string, error: unknown): Deed {
   return { act: 'denial', what, code: codeOf(error) };
-}
-
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry of its own, as in some containers.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
 }
 
 const QUIET: ReaderSpoolEvents = {

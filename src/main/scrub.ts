@@ -5,7 +5,7 @@ import { EntryBox } from '../access/entry-box.ts';
 import { FinalRefusals } from '../access/final-refusals.ts';
 import { need, type Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
-import { codeOf, Failure } from '../base/failure.ts';
+import { codeOf } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import { BullmqUplink } from '../queue/bullmq-uplink.ts';
 import { encodeJob, jobId, type ApprovedJob } from '../queue/job.ts';
@@ -19,7 +19,7 @@ import { RoundFile, type RoundFinding, type RoundState } from '../scrub/round-fi
 import { scrub } from '../scrub/scrub.ts';
 import { openReader } from './readers.ts';
 import { linkOptions } from './redis.ts';
-import { assertNamed, readTrust, readTrusted } from './trusted.ts';
+import { assertNamed, readOwnTrust, readTrusted } from './trusted.ts';
 
 export interface ScrubResult {
   readonly state: RoundState;
@@ -43,14 +43,7 @@ const DAY_MS = 86_400_000;
 /** Brings the round under way to its end, or begins one and brings that to its end. */
 export async function scrubOnce(config: Config, events: Events, told: ScrubTold): Promise<ScrubResult> {
   const settings = need(config.scrub, 'scrub', 'scrubbing');
-  const trust = readTrust(config.trust);
-  if (trust.origin !== config.origin) {
-    throw new Failure('config/trust', {
-      expected: `a trust file for ${config.origin}`,
-      got: `one for ${trust.origin}`,
-      where: config.trust,
-    });
-  }
+  const trust = readOwnTrust(config);
   const key = signingOf(config);
   const now = (): string => toSeconds(Date.now());
   const box = new EntryBox(settings.state);

@@ -6,13 +6,13 @@ import { openS3Store, UNPROBED } from '../archive/s3-store.ts';
 import type { ArchiveStore } from '../archive/store.ts';
 import type { Config } from '../base/config.ts';
 import type { Events } from '../base/events.ts';
-import { codeOf, Failure, isFailure } from '../base/failure.ts';
+import { codeOf, isFailure } from '../base/failure.ts';
 import { runRole } from '../base/run.ts';
 import { HoldKeeper, type HoldReport } from '../steward/hold-keeper.ts';
 import { HoldLog } from '../steward/hold-log.ts';
 import { openReader } from './readers.ts';
 import { s3Config } from './stores.ts';
-import { readTrust } from './trusted.ts';
+import { readOwnTrust } from './trusted.ts';
 import { VERSION } from './version.ts';
 
 /** What one look at log and store came to. */
@@ -31,14 +31,7 @@ interface Steward {
 
 /** With public keys and the right to set holds: no key that opens or signs anything is read. */
 async function openSteward(config: Config, parts: AsyncDisposableStack): Promise<Steward> {
-  const trust = readTrust(config.trust);
-  if (trust.origin !== config.origin) {
-    throw new Failure('config/trust', {
-      expected: `a trust file for ${config.origin}`,
-      got: `one for ${trust.origin}`,
-      where: config.trust,
-    });
-  }
+  const trust = readOwnTrust(config);
   const { reader } = parts.use(await openReader(config.archive.url, config.archive.s3 ?? null));
   const store = parts.use(await openHeld(config.archive));
   return { log: new HoldLog(reader, trust), keeper: new HoldKeeper(store, config.origin) };

@@ -23,16 +23,20 @@ export function readTrust(path: string): Trust {
   );
 }
 
-export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'>): Trusted {
+/** The trust file of the config's own log. Throws `config/trust` for another one's. */
+export function readOwnTrust(config: Pick<Config, 'trust' | 'origin'>): Trust {
   const trust = readTrust(config.trust);
-  if (trust.origin !== config.origin) {
-    throw new Failure('config/trust', {
-      expected: `a trust file for ${config.origin}`,
-      got: `one for ${trust.origin}`,
-      where: config.trust,
-      fix: 'set `origin` to the log of the trust file, or get the trust file of this log',
-    });
-  }
+  if (trust.origin === config.origin) return trust;
+  throw new Failure('config/trust', {
+    expected: `a trust file for ${config.origin}`,
+    got: `one for ${trust.origin}`,
+    where: config.trust,
+    fix: 'set `origin` to the log of the trust file, or get the trust file of this log',
+  });
+}
+
+export function readTrusted(config: Pick<Config, 'trust' | 'manifest' | 'origin'>): Trusted {
+  const trust = readOwnTrust(config);
   const document = readDocument(config.manifest, 'a signed manifest');
   const again = 'get the manifest again from whoever has the root key; it must be of this log and under this root';
   const manifest = said(config.manifest, again, () => openManifest(document, trust.root, config.origin));

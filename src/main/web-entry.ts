@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { userInfo } from 'node:os';
 import { readSecret } from '../base/secrets.ts';
 import type { SignOnSettings, WebSettings } from '../base/web-settings.ts';
 import { NO_SESSIONS } from '../web/authenticator.ts';
@@ -9,6 +8,7 @@ import { Provider } from '../web/sign-on/provider.ts';
 import { Sessions } from '../web/sign-on/sessions.ts';
 import { SignOn } from '../web/sign-on/sign-on.ts';
 import { readCertificates } from './certificates.ts';
+import { systemUser } from './system-user.ts';
 
 /** Who may come in, and how they are told apart. */
 type Entry = Pick<WebServerParts, 'authenticator' | 'sessions' | 'signOn'>;
@@ -47,13 +47,4 @@ function pemOf(file: string): string {
   return readCertificates(file)
     .map((certificate) => certificate.toString())
     .join('');
-}
-
-function systemUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry of its own, as in some containers.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
 }

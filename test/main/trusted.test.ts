@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../src/cli/output.ts';
-import { readTrust, readTrusted } from '../../src/main/trusted.ts';
+import { readOwnTrust, readTrust, readTrusted } from '../../src/main/trusted.ts';
 import { LOG, ORIGIN, ROOT } from '../vectors/keys.ts';
 import { encodeVerifierKey, noteKey } from '../../src/record/note.ts';
 import { temporaryDirectory } from '../support/spool-kit.ts';
@@ -33,6 +33,15 @@ describe('a file of trust that cannot be used', () => {
     expect(said).toContain(code);
     expect(said).toContain(`  where     ${trust}`);
     expect(said).toMatch(/^ {2}do {8}get the trust file again/m);
+  });
+
+  it('is told with config/trust where it is of another log than the config’s', () => {
+    const trust = join(temporaryDirectory(), 'trust.json');
+    writeFileSync(trust, trustText());
+    expect(readOwnTrust({ trust, origin: ORIGIN }).origin).toBe(ORIGIN);
+    const said = told(() => readOwnTrust({ trust, origin: 'archive.example/other' }));
+    expect(said).toContain('config/trust');
+    expect(said).toMatch(/^ {2}do {8}set `origin` to the log of the trust file/m);
   });
 
   it('or with format/manifest', () => {
