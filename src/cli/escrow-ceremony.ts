@@ -29,6 +29,7 @@ import { parsePolicy } from '../record/policy.ts';
 import { toSeconds } from '../record/period.ts';
 import { groups } from './keygen.ts';
 import { bold, green, openOutput } from './output.ts';
+import { readNamed } from './read-named.ts';
 
 /** What runs on the ceremony's machine, which needs no network, no config and no archive: only what it is given, and checks. */
 interface CeremonyOptions {
@@ -112,10 +113,12 @@ function registerDrill(escrow: Command): void {
     .option('--epoch <file>', 'an epoch of the log (`escrow proof --epoch`); without, one that is made here')
     .action(async (shares: string[], options: CeremonyOptions & { epoch?: string }) => {
       const given = givenTo(options);
-      const announced = openCeremonyProof(readText(options.record), 'drill', given);
+      const announced = openCeremonyProof(readNamed(options.record, 'a file'), 'drill', given);
       const key = await combineShares(shares.map(readShare), announced);
       const epoch =
-        options.epoch === undefined ? await testEpoch(given.manifests, announced.key) : readText(options.epoch).trim();
+        options.epoch === undefined
+          ? await testEpoch(given.manifests, announced.key)
+          : readNamed(options.epoch, 'a file').trim();
       await tryKey(key, announced.key, epoch);
       const what = options.epoch === undefined ? 'an epoch made for it here' : 'the epoch of the log';
       const output = openOutput(options.json);
@@ -153,7 +156,7 @@ function registerCheck(escrow: Command): void {
 }
 
 function openRecord(act: EscrowEntry['act'], options: CeremonyOptions): EscrowEntry {
-  return openCeremonyProof(readText(options.record), act, givenTo(options));
+  return openCeremonyProof(readNamed(options.record, 'a file'), act, givenTo(options));
 }
 
 function givenTo({ trust: file, manifest, policy }: CeremonyOptions): CeremonyTrust {
@@ -161,8 +164,8 @@ function givenTo({ trust: file, manifest, policy }: CeremonyOptions): CeremonyTr
   const trust = readTrust(file);
   return {
     trust,
-    manifests: manifest.map((one) => openManifest(readText(one).trim(), trust.root, trust.origin)),
-    policy: policy === undefined ? null : parsePolicy(readText(policy)),
+    manifests: manifest.map((one) => openManifest(readNamed(one, 'a file').trim(), trust.root, trust.origin)),
+    policy: policy === undefined ? null : parsePolicy(readNamed(policy, 'a file')),
     nowMs: Date.now(),
   };
 }
@@ -179,10 +182,12 @@ const SHARE_FILE = /^share-\d{1,3}-of-\d{1,3}\.txt$/;
  */
 function writeShares(shares: readonly Share[], out: string): string[] {
   const part = `${out}.part`;
+  let isOurs = false;
   try {
     if (existsSync(part) && readdirSync(part).every((name) => SHARE_FILE.test(name))) rmSync(part, { recursive: true });
     mkdirSync(dirname(part), { recursive: true });
     mkdirSync(part, { mode: 0o700 });
+    isOurs = true;
     const names = shares.map(({ share, of }) => `share-${share}-of-${of}.txt`);
     shares.forEach((share, index) => writeDurable(join(part, names[index] as string), encodeShare(share)));
     shares.forEach((share, index) => {
@@ -194,6 +199,8 @@ function writeShares(shares: readonly Share[], out: string): string[] {
     syncDirectory(dirname(out));
     return names.map((name) => join(out, name));
   } catch (cause) {
+    // Whole shares must not lie about because the last one could not be written.
+    if (isOurs) rmSync(part, { recursive: true, force: true });
     throw cause instanceof Failure ? cause : unwritable(out, cause);
   }
 }
@@ -236,12 +243,4 @@ function exists(where: string): Failure {
 
 function unwritable(where: string, cause: unknown): Failure {
   return new Failure('config/unwritable', { expected: 'a new place to write to', got: codeOf(cause), where, cause });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Failure('config/missing', { expected: 'a file', got: codeOf(cause), where: file, cause });
-  }
 }

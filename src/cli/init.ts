@@ -186,8 +186,8 @@ function required(value: string | undefined, option: string): string {
 }
 
 /** One that the archiver is to ask. */
-function addressed(value: string): NamedWitness & { readonly url: string } {
-  const { key, url } = witnessOf(value);
+function addressed(value: string, isProven: boolean): NamedWitness & { readonly url: string } {
+  const { key, url } = witnessOf(value, isProven);
   if (url !== null) return { key, url };
   throw new Failure('config/missing-part', {
     expected: WITNESS_FORM,
@@ -200,7 +200,7 @@ function addressed(value: string): NamedWitness & { readonly url: string } {
 function runInit(directory: string, options: InitOptions): InitResult {
   if (options.evaluation) return initialiseEvaluation(directory, options.origin ?? EVALUATION_ORIGIN);
   const origin = required(options.origin, 'origin');
-  const witnesses = options.witness.map(addressed);
+  const witnesses = options.witness.map((value) => addressed(value, !options.unproven));
   const read: ReadKey = (file, role) => readHeldKey(file, role, !options.unproven);
   const result = initialise(
     directory,

@@ -18,13 +18,16 @@ const FORM =
 
 export const WITNESS_FORM = 'name=file.pub@url';
 
-/** Throws `config/missing-part`, `config/key-unusable`, `format/note-key` or `format/key`. */
-export function witnessOf(text: string): NamedWitness {
+/**
+ * `isProven` false takes a public file whose holder has not signed for it. Throws `config/missing-part`, `config/key-unproven`,
+ * `config/key-unusable`, `format/note-key` or `format/key`.
+ */
+export function witnessOf(text: string, isProven: boolean): NamedWitness {
   const { vkey, name, file, url } = FORM.exec(text)?.groups ?? {};
   if (url !== undefined && !URL.canParse(url)) throw otherForm();
   if (vkey !== undefined) return { key: parseCosignerKey(vkey), url: url ?? null };
   if (name === undefined || file === undefined) throw otherForm();
-  return { key: cosignerKey(name, signingPublic(readHeldKey(file, 'witness', false), file)), url: url ?? null };
+  return { key: cosignerKey(name, signingPublic(readHeldKey(file, 'witness', isProven), file)), url: url ?? null };
 }
 
 function otherForm(): Failure {

@@ -35,7 +35,9 @@ export function registerPolicy(program: Command): void {
     .option('--json', 'machine-readable result', false)
     .action((options: PolicyOptions) => {
       const output = openOutput(options.json);
-      const text = policyText(readTrust(options.trust), options.witness.map(witnessOf), options.quorum);
+      // Whoever signed the manifest asked for the holder's word; a policy may name others, of whom nothing but the key is known.
+      const witnesses = options.witness.map((value) => witnessOf(value, false));
+      const text = policyText(readTrust(options.trust), witnesses, options.quorum);
       writeNew(options.out, text, 0o644);
       output.result({ policy: options.out, witnesses: options.witness.length });
       output.line(`${options.out} written. Give it to auditors by a way of its own, with the trust file.`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/base/config.ts';
@@ -170,6 +170,17 @@ describe('init with witnesses', () => {
     expect(policy.witnesses.map(({ key: { id } }) => id)).toEqual([...signersOf(manifest, 'witness').keys()]);
     expect([...policy.urls.values()]).toEqual(config.witnesses.map(({ url }) => url));
     expect([hasQuorum(policy, []), hasQuorum(policy, policy.witnesses.slice(1))]).toEqual([false, true]);
+  });
+
+  it('takes no key whose holder has not signed for it as a witness’s, unless that is asked', async () => {
+    const bare = pub('bare');
+    writeFileSync(bare, readFileSync(pub('witness'), 'utf8').replace(/^holdfast possession .*\n/m, ''));
+    for (const file of [bare, pub('archiver')]) {
+      const { done, dir } = await init('unproven', '--witness', `ig.example=${file}@http://ig.example`);
+      expect([done.code, codeIn(done), existsSync(dir)]).toEqual([2, 'config/key-unproven', false]);
+    }
+    const asked = await init('asked', '--witness', `ig.example=${bare}@http://ig.example`, '--unproven');
+    expect(asked.done).toMatchObject({ code: 0 });
   });
 
   it('wants to know where they are, and no quorum that cannot be', async () => {

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Guard } from '../services/guard.ts';
@@ -79,6 +88,11 @@ describe('an escrow key, all by commands', () => {
       if (existsSync(shares)) expect(readdirSync(shares)).toHaveLength(20);
       rmSync(shares, { recursive: true, force: true });
     }
+    // A place that turns out to be taken when all are written: none of them stays.
+    symlinkSync('nowhere', shares);
+    expect(codeIn(await offline(...make, '--record', split.proof))).toBe('config/unwritable');
+    expect(readdirSync(vault)).toEqual(['shares']);
+    rmSync(shares);
     await good(offline(...make, '--record', split.proof));
     expect(existsSync(`${shares}.part`)).toBe(false);
     expect(readdirSync(shares).map((name) => statSync(join(shares, name)).mode & 0o777)).toEqual(Array(20).fill(0o600));
