@@ -91,7 +91,6 @@ const deedForm = z.discriminatedUnion('act', [
   }),
 ]);
 export type Deed = z.output<typeof deedForm>;
-export type DeedName = Deed['act'];
 
 /** Who acts: the reader's name in the config, the user of the system or of the identity provider, and one run or sign-on of theirs. */
 const actorForm = z.object({ reader: short, user: short, session: hex128, via: z.enum(['command', 'web']) });

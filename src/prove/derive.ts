@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { pemBlock } from '../base/pem.ts';
 import { canonicalize, type Json } from '../record/canonical.ts';
 import { parseStatement } from '../record/batch.ts';
 import { openCheckpoint, parseCheckpoint } from '../record/checkpoint.ts';
@@ -122,14 +123,9 @@ function stampsByHand(files: Files): [string, string | Buffer][] {
     ['stamped-path.txt', pathText(index, size, hashes)],
     ...stamps.flatMap(({ name, stamp: { token, certificates } }): [string, string | Buffer][] => [
       [`${name}.token`, token],
-      [`${name}.pem`, certificates.map(certificatePem).join('')],
+      [`${name}.pem`, certificates.map((der) => pemBlock('CERTIFICATE', der)).join('')],
     ]),
   ];
-}
-
-function certificatePem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 function pem({ key }: SigningKey): string {

@@ -3,6 +3,7 @@ import { PARTS } from '../record/commitment.ts';
 import { openCheckpoint, parseCheckpoint } from '../record/checkpoint.ts';
 import { parseEntry, sealedPart } from '../record/entry.ts';
 import { sha256Hex } from '../record/hash.ts';
+import { fingerprintOf } from '../record/key.ts';
 import { parseNote } from '../record/note.ts';
 import { parseTimeStamp } from '../record/time-stamp.ts';
 import { parseTlogProof } from '../record/tlog-proof.ts';
@@ -57,7 +58,7 @@ The commands are for a Unix shell with openssl 3, in this folder.
 function stepsOf({ files, record, log, root, signer }: Told): Step[] {
   const { checkpoint } = parseTlogProof(fileOf(files, CORE.proof).toString());
   const top = openCheckpoint(checkpoint, parseTrust(fileOf(files, CORE.trust).toString()).log).root.toString('base64');
-  const fingerprint = (key: Told['log']): string => `${sha256Hex(key.key.export({ format: 'der', type: 'spki' }))}  -`;
+  const fingerprint = (key: Told['log']): string => `${fingerprintOf(key)}  -`;
   return [
     {
       title: 'The keys: log, root, and the one that signed the record.',

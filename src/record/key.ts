@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { FormatError } from './format-error.ts';
-import { sha256 } from './hash.ts';
+import { sha256, sha256Hex } from './hash.ts';
 
 /** The first 128 bits of SHA-256 over the SubjectPublicKeyInfo, lower-case hex: `openssl pkey -pubin -outform DER | sha256sum`. */
 export type KeyId = string;
@@ -75,4 +75,9 @@ export function decodeBase64(
   if (bytes.toString('base64') !== text)
     throw new FormatError(code, 'standard base64', `${text.length} other characters`);
   return bytes;
+}
+
+/** What people compare a public key by, and `openssl pkey -pubin -outform DER | sha256sum` prints: SHA-256 of its SPKI, hex. */
+export function fingerprintOf({ key }: Pick<SigningKey, 'key'>): string {
+  return sha256Hex(key.export({ format: 'der', type: 'spki' }));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import type { JudgedStamp } from '../../prove/judge-stamps.ts';
 import type { TimeStampJudge } from '../../record/time-stamp.ts';
 import { readStamp, stampNames } from '../stamps/stamps.ts';
 import { WITNESSES_FILE } from '../stamps/witnesses.ts';
@@ -7,15 +8,6 @@ import type { ExportFindings } from './findings.ts';
 /** A token may be this much older than the state of the log it is over, for want of one clock. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
 const PEM = /\/[0-9a-f]{16}\.pem$/;
-
-export interface CheckedStamp {
-  readonly file: string;
-  /** Null where no roots of authorities were given: it is not judged then. */
-  readonly at: string | null;
-  /** SHA-256 of the signer's certificate, hex. */
-  readonly signer: string | null;
-  readonly revocationChecked: boolean;
-}
 
 /** Tokens over the manifest, by authorities that the verifier trusts. Gives those that hold, and those that nobody judged. */
 export async function checkStamps(
@@ -26,9 +18,9 @@ export async function checkStamps(
     judge,
     findings,
   }: { checkpointAtMs: number; judge: TimeStampJudge | null; findings: ExportFindings },
-): Promise<CheckedStamp[]> {
+): Promise<JudgedStamp[]> {
   const text = manifest.toString('utf8');
-  const found: CheckedStamp[] = [];
+  const found: JudgedStamp[] = [];
   for (const file of await stampNames(folder)) {
     if (PEM.test(file) || file === WITNESSES_FILE) continue;
     const refused = (expected: string, got: string): void => findings.add('exported/time-stamp', file, expected, got);

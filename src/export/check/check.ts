@@ -4,6 +4,8 @@ import { constants } from 'node:fs';
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../base/failure.ts';
+import type { JudgedStamp } from '../../prove/judge-stamps.ts';
+import { fingerprintOf } from '../../record/key.ts';
 import type { TimeStampJudge } from '../../record/time-stamp.ts';
 import type { Policy } from '../../record/policy.ts';
 import type { Trust } from '../../record/trust.ts';
@@ -14,7 +16,7 @@ import { STAMPS_FOLDER } from '../stamps/stamps.ts';
 import type { WrittenFile } from '../staging.ts';
 import { checkContent, checkProof, type ProofPlace, type Proven } from './check-proof.ts';
 import { checkLines } from './check-lines.ts';
-import { checkStamps, type CheckedStamp } from './check-stamps.ts';
+import { checkStamps } from './check-stamps.ts';
 import { checkWitnesses, type CheckedWitnesses } from './check-witnesses.ts';
 import { ExportFindings, type ExportFinding } from './findings.ts';
 
@@ -42,7 +44,7 @@ export interface ExportReport {
   readonly disclosed: number | null;
   /** Lines that were held against the list of records; null where there is no messages.jsonl. */
   readonly lines: number | null;
-  readonly stamps: readonly CheckedStamp[];
+  readonly stamps: readonly JudgedStamp[];
   readonly witnessed: CheckedWitnesses | null;
   /** False: trust came with the export, and must be compared by its fingerprints. */
   readonly trustGiven: boolean;
@@ -110,12 +112,7 @@ function provenIn(proven: Proven | null): ExportReport['proven'] {
 
 function fingerprintsOf(proven: Proven | null): ExportReport['fingerprints'] {
   if (proven === null) return null;
-  const [log, root] = [proven.trust.log.key, proven.trust.root].map(({ key }) =>
-    createHash('sha256')
-      .update(key.export({ format: 'der', type: 'spki' }))
-      .digest('hex'),
-  );
-  return { log: log as string, root: root as string };
+  return { log: fingerprintOf(proven.trust.log.key), root: fingerprintOf(proven.trust.root) };
 }
 
 function statedBy({ origin, checkpoint: { size, root } }: Manifest): Pick<ProofPlace, 'stated'> {

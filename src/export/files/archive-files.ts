@@ -59,14 +59,13 @@ export class ArchiveFiles {
    * The plaintext of a file, piece by piece. Only at its end is it known to be whole: throws {@link FileError} if it is not, or not
    * there; `export/archive-unread` if the store does not give what it lists.
    */
-  async *open({ leaf, id, object }: FileRecord): AsyncGenerator<Buffer> {
-    const { h } = await this.#sealed(leaf, id);
-    const state = await this.#asked(mediaKey(h), () => stateOf(this.#reader, mediaKey(h), ''));
-    if (state === null) throw new FileError('missing');
+  async *open(record: FileRecord): AsyncGenerator<Buffer> {
+    const { object } = record;
+    const { key, version } = await this.#found(record);
     const hash = createHash('sha256');
     let left = object.size;
     try {
-      for await (const chunk of openObject(keyOf(object), streamed(this.#reader, mediaKey(h), state.version))) {
+      for await (const chunk of openObject(keyOf(object), streamed(this.#reader, key, version))) {
         const part = chunk.subarray(0, left);
         left -= part.length;
         hash.update(part);
@@ -74,9 +73,7 @@ export class ArchiveFiles {
         if (part.length > 0) yield part;
       }
     } catch (error) {
-      if (error instanceof ObjectError) throw new FileError('corrupt');
-      if (error instanceof ReaderTrouble) throw unread(error);
-      throw error;
+      throw defectOf(error);
     }
     if (left !== 0 || hash.digest('hex') !== object.sha256) throw new FileError('corrupt');
   }
@@ -85,26 +82,30 @@ export class ArchiveFiles {
    * A part of the plaintext, from byte `from` to byte `to`, both included and both of the file. Each piece is proven to be this file's and
    * in its place, by the file's own key; that the rest is whole as well, only {@link open} tells. Throws as that does.
    */
-  async *openRange({ leaf, id, object }: FileRecord, from: number, to: number): AsyncGenerator<Buffer> {
-    const { h } = await this.#sealed(leaf, id);
-    const state = await this.#asked(mediaKey(h), () => stateOf(this.#reader, mediaKey(h), ''));
-    if (state === null) throw new FileError('missing');
+  async *openRange(record: FileRecord, from: number, to: number): AsyncGenerator<Buffer> {
+    const { key, version } = await this.#found(record);
     const first = Math.floor(from / CHUNK_BYTES);
-    const sealed = streamedFrom(this.#reader, mediaKey(h), state.version, first * SEALED_CHUNK_BYTES);
+    const sealed = streamedFrom(this.#reader, key, version, first * SEALED_CHUNK_BYTES);
     let at = first * CHUNK_BYTES;
     try {
-      for await (const chunk of openObject(keyOf(object), sealed, first)) {
+      for await (const chunk of openObject(keyOf(record.object), sealed, first)) {
         const part = chunk.subarray(Math.max(0, from - at), to + 1 - at);
         at += chunk.length;
         if (part.length > 0) yield part;
         if (at > to) return;
       }
     } catch (error) {
-      if (error instanceof ObjectError) throw new FileError('corrupt');
-      if (error instanceof ReaderTrouble) throw unread(error);
-      throw error;
+      throw defectOf(error);
     }
     throw new FileError('corrupt');
+  }
+
+  /** Where the sealed bytes of a file lie. */
+  async #found({ leaf, id }: FileRecord): Promise<{ readonly key: string; readonly version: string }> {
+    const key = mediaKey((await this.#sealed(leaf, id)).h);
+    const state = await this.#asked(key, () => stateOf(this.#reader, key, ''));
+    if (state === null) throw new FileError('missing');
+    return { key, version: state.version };
   }
 
   /** The object that a record's header names: of a record whose body is an object itself, the one behind that. */
@@ -161,6 +162,12 @@ export class ArchiveFiles {
       throw error instanceof Failure ? error : unread(new ReaderTrouble(key, 'an error of the store', error));
     }
   }
+}
+
+/** What is told of what went wrong while a file was read. */
+function defectOf(error: unknown): unknown {
+  if (error instanceof ObjectError) return new FileError('corrupt');
+  return error instanceof ReaderTrouble ? unread(error) : error;
 }
 
 function keyOf({ key }: ObjectKey): Buffer {

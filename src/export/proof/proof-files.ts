@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { canonicalize } from '../../record/canonical.ts';
 import { openCheckpoint } from '../../record/checkpoint.ts';
-import { sha256Hex } from '../../record/hash.ts';
-import type { SigningKey } from '../../record/key.ts';
+import { fingerprintOf } from '../../record/key.ts';
 import { encodeVerifierKey, parseNote } from '../../record/note.ts';
 import type { Trust } from '../../record/trust.ts';
 import { CHECK_PROGRAM } from './check-program.ts';
@@ -38,10 +37,6 @@ export function derivedProof(trust: Trust, checkpoint: string): Map<string, stri
   ]);
 }
 
-function fingerprint({ key }: SigningKey): string {
-  return sha256Hex(key.export({ format: 'der', type: 'spki' }));
-}
-
 function readme({ trust, size, root }: { trust: Trust; size: number; root: string }): string {
   return `PROOF OF THE RECORDS OF THIS EXPORT
 
@@ -51,8 +46,8 @@ ${trust.origin}, as it stood with ${size} entries. This folder proves that, with
 Trust enters in one place, the keys in trust.json. Compare their fingerprints with those that the agency published, or that you were given in
 another way. Whoever made this folder could have made all of it, with other keys.
 
-    log   ${fingerprint(trust.log.key)}
-    root  ${fingerprint(trust.root)}
+    log   ${fingerprintOf(trust.log.key)}
+    root  ${fingerprintOf(trust.root)}
 
 The commands are for a Unix shell with openssl 3 and Python 3.8, in the folder of the export.
 

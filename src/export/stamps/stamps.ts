@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, Failure } from '../../base/failure.ts';
+import { pemBlock } from '../../base/pem.ts';
 import { sha256Hex } from '../../record/hash.ts';
 import type { StoredTimeStamp } from '../../record/time-stamp.ts';
 import { syncPath } from '../staging.ts';
@@ -30,24 +31,23 @@ export async function stampNames(folder: string): Promise<string[]> {
 /** What people read with `openssl`: the token as it came, and beside it chain and revocation lists in PEM. Throws `export/write`. */
 export async function keepStamp(folder: string, { token, certificates, crls }: StoredTimeStamp): Promise<string> {
   const name = `${STAMPS_FOLDER}/${sha256Hex(token).slice(0, NAME_DIGITS)}`;
-  const pem = [...certificates.map((der) => block('CERTIFICATE', der)), ...crls.map((der) => block('X509 CRL', der))];
-  try {
-    await mkdir(join(folder, STAMPS_FOLDER), { recursive: true, mode: 0o700 });
-    // The token last: it counts only with what checks it.
-    await put(folder, `${name}.pem`, Buffer.from(pem.join('')));
-    await put(folder, `${name}.token`, token);
-    await syncPath(join(folder, STAMPS_FOLDER));
-  } catch (cause) {
-    throw unwritten(folder, cause);
-  }
+  const pem = [
+    ...certificates.map((der) => pemBlock('CERTIFICATE', der)),
+    ...crls.map((der) => pemBlock('X509 CRL', der)),
+  ];
+  // The token last: it counts only with what checks it.
+  await keepFiles(folder, [
+    [`${name}.pem`, Buffer.from(pem.join(''))],
+    [`${name}.token`, token],
+  ]);
   return `${name}.token`;
 }
 
-/** A file of this folder, whole or as it was before. Throws `export/write`. */
-export async function keepFile(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+/** Files of this folder, one after the other, each whole or as it was before. Throws `export/write`. */
+export async function keepFiles(folder: string, files: readonly (readonly [string, Uint8Array])[]): Promise<void> {
   try {
     await mkdir(join(folder, STAMPS_FOLDER), { recursive: true, mode: 0o700 });
-    await put(folder, name, bytes);
+    for (const [name, bytes] of files) await put(folder, name, bytes);
     await syncPath(join(folder, STAMPS_FOLDER));
   } catch (cause) {
     throw unwritten(folder, cause);
@@ -75,14 +75,6 @@ async function put(folder: string, name: string, bytes: Uint8Array): Promise<voi
     await handle.close();
   }
   await rename(half, path);
-}
-
-function block(what: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${what}-----\n${lines.join('\n')}\n-----END ${what}-----\n`;
 }
 
 /** A token of the folder with what lies beside it; null for a name that is no token's. Throws `RangeError` for what is no stamp. */

@@ -12,7 +12,7 @@ import { openWitnessed, type Policy, type Witnessed } from '../../record/policy.
 import type { Trust } from '../../record/trust.ts';
 import type { ArchiveReader } from '../../verify/reader.ts';
 import type { parseManifest } from '../manifest.ts';
-import { keepFile, STAMPS_FOLDER } from './stamps.ts';
+import { keepFiles, STAMPS_FOLDER } from './stamps.ts';
 
 /** A later checkpoint that witnesses cosigned, and the proof that it goes on from the one that the records are proven under. */
 export const WITNESSES_FILE = `${STAMPS_FOLDER}/witnesses.json`;
@@ -39,7 +39,7 @@ export async function keepWitnesses(
   const { checkpoint, consistency } = found;
   const hashes = consistency.map((hash) => hash.toString('base64'));
   const text = canonicalize({ checkpoint, consistency: hashes, ctx: CONTEXT });
-  await keepFile(folder, WITNESSES_FILE, Buffer.from(`${text}\n`));
+  await keepFiles(folder, [[WITNESSES_FILE, Buffer.from(`${text}\n`)]]);
   return openCheckpoint(checkpoint, trust.log).size;
 }
 
