@@ -121,7 +121,7 @@ export class AccountSpool implements AccountSink {
     captures: readonly OwnCapture[],
     also: { readonly before?: (unit: Unit) => void; readonly after?: (unit: Unit) => void },
   ): Promise<readonly Delivered[]> {
-    const ready = captures.map((capture) => this.#ready(capture));
+    const ready = this.#parts.committer.read(() => captures.map((capture) => this.#ready(capture)));
     const sealings = ready.flatMap(({ sealing }) => sealing ?? []);
     const long = sealings.filter(({ isLong }) => isLong);
     const enter = (): Promise<readonly Delivered[]> =>

@@ -71,6 +71,20 @@ export class Committer {
     });
   }
 
+  /** Reads before a unit. An error of SQLite itself ends everything, as within one: what is on the disk is then unknown. */
+  read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      if (!isStorageError(cause)) throw cause;
+      const fix = 'start again: what rotted becomes a hole, the rest is shipped. Replace the disk';
+      const detail = { expected: 'a database that can be read', got: codeOf(cause), fix, cause };
+      const failure = new Failure('spool/damaged', detail);
+      this.fail(failure);
+      throw failure;
+    }
+  }
+
   /** Commits what was handed in before, and takes no more. */
   async close(): Promise<void> {
     if (this.#refusal === null) await this.run(() => undefined).catch(() => undefined);

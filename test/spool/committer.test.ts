@@ -64,6 +64,20 @@ describe('group commit', () => {
     expect(told).toEqual([1, 2]);
   });
 
+  it('ends everything where SQLite cannot read, and nothing for an error of the reader’s own', async () => {
+    const { db, committer, fatal } = subject();
+    const own = new RangeError('own');
+    expect(() =>
+      committer.read(() => {
+        throw own;
+      }),
+    ).toThrow(own);
+    expect(fatal).toEqual([]);
+    expect(() => committer.read(() => db.prepare('SELECT n FROM nowhere').all())).toThrow(/^spool\/damaged/);
+    expect(fatal.map(({ code, kind }) => [code, kind])).toEqual([['spool/damaged', 'fatal']]);
+    expect(await rejectionOf(committer.run(insert(db, 1)))).toBe('spool/damaged');
+  });
+
   it('rolls a unit that throws back alone, and undoes what it changed in memory, last change first', async () => {
     const { db, committer, committed, fatal } = subject();
     const memory: string[] = [];
