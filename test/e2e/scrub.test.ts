@@ -53,8 +53,11 @@ afterAll(async () => {
 
 describe('a scrub by the command', () => {
   it('goes on where it was killed, is logged, stands in the page, and tells of a flipped bit', async () => {
-    for (const name of ['One', 'Two', 'Three', 'Four', 'Five']) await run('matter', 'create', name);
-    await until('packs', async () => packs().length > 4, 60_000);
+    for (const name of ['One', 'Two', 'Three', 'Four', 'Five']) {
+      const before = packs().length;
+      await run('matter', 'create', name);
+      await until('its pack', () => packs().length > before, 60_000);
+    }
     const killed = launch(['scrub', '--config', config], { guard });
     const hasPlan = (): boolean =>
       existsSync(at('scrub', 'round.db')) && readFileSync(at('scrub', 'round.db')).includes('planned');
