@@ -8,6 +8,7 @@ import {
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../base/failure.ts';
 import { s3Failure } from './s3-failure.ts';
@@ -79,8 +80,12 @@ export async function* streamObject(
       client.send(new GetObjectCommand({ ...wire.place(key), ...named(version), ...range })),
     );
     // One that takes no notice of a range sends the whole.
-    if (from > 0 && answer.ContentRange?.startsWith(`bytes ${from}-`) !== true) throw withoutRange(key);
-    for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {
+    const body = answer.Body as Readable;
+    if (from > 0 && answer.ContentRange?.startsWith(`bytes ${from}-`) !== true) {
+      body.destroy();
+      throw withoutRange(key);
+    }
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
       received += chunk.length;
       yield chunk;
     }

@@ -31,7 +31,6 @@ const grant = z
   .refine(({ role, permissions }) => (role === undefined) !== (permissions === undefined), {
     message: 'expected either `role` or `permissions`',
   });
-export type GrantSettings = z.output<typeof grant>;
 
 const signOn = z
   .strictObject({

@@ -34,7 +34,7 @@ export interface Served {
   readonly tokenFile: string | null;
 }
 
-/** Serves the reader's API for one user of this machine, until `parts` are disposed of. */
+/** Serves the reader's API to one user of this machine, or to whoever signs on where the config names a provider, until `parts` are disposed of. */
 export async function serveWeb(
   { config, events, audit, reader }: WebParts,
   parts: AsyncDisposableStack,

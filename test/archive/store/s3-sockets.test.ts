@@ -83,3 +83,21 @@ describe('a server that takes connections and does not speak', () => {
     await expectFailure(mute.read('log/o/segment/0'), 'store/unreachable');
   });
 });
+
+describe('a server that sends the whole where a part was asked for', () => {
+  it('is refused, and its connection does not stay', async () => {
+    await listen((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbeginning'));
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const place = { endpoint, region: 'here', bucket: 'bucket', prefix: '', pathStyle: true, maxRetainDays: 1 };
+    const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+    const timeouts = { connectMs: 200, idleMs: 60_000, callMs: 60_000 };
+    await using store = await openS3Store({ ...place, credentials, timeouts }, UNPROBED);
+    const read = async (): Promise<void> => {
+      for await (const _ of await store.readFrom('media/x', 'a version', 5));
+    };
+    const closed = connected.then(([socket]) => once(socket, 'close'));
+    await expectFailure(read(), 'store/unreachable');
+    await closed;
+  });
+});
