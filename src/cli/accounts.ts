@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../base/config.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { CONNECTOR_STATUS, statusDirectory, type AccountStatus, type ConnectorStatus } from '../main/housekeeping.ts';
+import { utc } from '../search/describe.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { dim, green, openOutput, red, table, yellow } from './output.ts';
 
@@ -24,7 +25,7 @@ export function registerAccounts(program: Command): void {
       output.result({ running, ...status });
       output.line(
         running
-          ? `${green('running')}  connector ${status.connector}, ${status.waiting} records wait for their receipt`
+          ? `${green('running')}  ${status.connector}: ${status.waiting === 1 ? '1 record waits' : `${status.waiting} records wait`} for a receipt`
           : `${red('not running')}  last seen ${status.at}`,
       );
       output.line(
@@ -44,7 +45,7 @@ function row({ account, app, health, records, waiting, openGaps }: AccountStatus
   const paint = state === 'capturing' ? green : state === 'starting' || state === 'degraded' ? yellow : red;
   const reasons = health.reasons.length > 0 && running ? ` (${health.reasons.join(', ')})` : '';
   const gaps = Object.entries(openGaps).map(([cause, count]) => `${cause} ×${count}`);
-  const last = health.lastCaptureMs === null ? '–' : new Date(health.lastCaptureMs).toISOString().slice(0, 19);
+  const last = health.lastCaptureMs === null ? '–' : utc(health.lastCaptureMs);
   return [account, app, paint(state) + reasons, String(records), String(waiting), gaps.join(', ') || '–', last];
 }
 

@@ -8,7 +8,7 @@ import { readTrust } from '../main/trusted.ts';
 import { readNamed } from './read-named.ts';
 import { judgeUnder } from './tsa-judge.ts';
 import { parsePolicy } from '../record/policy.ts';
-import { countOf } from '../search/describe.ts';
+import { countOf } from '../base/counted.ts';
 import { plainLine } from '../search/plain-text.ts';
 import { exportProgress } from './export-progress.ts';
 import { bold, dim, green, openOutput, red, yellow, type Output } from './output.ts';

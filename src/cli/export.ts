@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { countOf } from '../search/describe.ts';
+import { countOf } from '../base/counted.ts';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -169,10 +169,14 @@ function sizeText(bytes: number): string {
 
 function printResult(output: Output, result: ExportResult): void {
   const { out, lines, written, bytes, gaps, checkpoint, filesMissing, filesCorrupt, manifestSha256 } = result;
-  output.line(`${bold(green('exported'))}  ${lines} lines into ${written} files, ${sizeText(bytes)}: ${out}`);
+  output.line(
+    `${bold(green('exported'))}  ${countOf(lines, 'line')} into ${countOf(written, 'file')}, ${sizeText(bytes)}: ${out}`,
+  );
   if (gaps > 0) output.line(yellow(`${countOf(gaps, 'gap')} within its span: see completeness.txt`));
   if (filesMissing + filesCorrupt > 0) {
-    output.line(yellow(`${filesMissing + filesCorrupt} files of the archive could not be given: see completeness.txt`));
+    output.line(
+      yellow(`${countOf(filesMissing + filesCorrupt, 'file')} of the archive could not be given: see completeness.txt`),
+    );
   }
   output.line(dim(`complete up to checkpoint ${checkpoint.size} (${checkpoint.at}); manifest ${manifestSha256}`));
 }

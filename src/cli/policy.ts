@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { InvalidArgumentError, type Command } from 'commander';
+import { countOf } from '../base/counted.ts';
 import { readTrust } from '../main/trusted.ts';
 import { encodeCosignerKey } from '../record/cosignature.ts';
 import { encodeVerifierKey } from '../record/note.ts';
@@ -57,7 +58,7 @@ export function policyText(
 ): string {
   const names = witnesses.map(({ key }) => key.name).join(' ');
   const lines = [
-    `# Checkpoints of ${origin} count when ${quorum} of ${witnesses.length} witnesses have cosigned them.`,
+    `# Checkpoints of ${origin} count when ${quorum} of ${countOf(witnesses.length, 'witness', 'witnesses')} ${quorum === 1 ? 'has' : 'have'} cosigned them.`,
     `log ${encodeVerifierKey(log)}`,
     ...witnesses.map(({ key, url }) => `witness ${key.name} ${encodeCosignerKey(key)}${url === null ? '' : ` ${url}`}`),
     ...(witnesses.length === 0 ? ['quorum none'] : [`group witnesses ${quorum} ${names}`, 'quorum witnesses']),

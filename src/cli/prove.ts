@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { dirname, join, relative } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { loadConfig, type Config } from '../base/config.ts';
+import { countOf } from '../base/counted.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { readTrust } from '../main/trusted.ts';
@@ -38,7 +39,7 @@ export function registerProve(program: Command): void {
     .description('Write what proves one record to anybody: header, proof, signatures, keys, and a page that checks it')
     .argument('<record>', 'the record’s leaf number or id; with --check, a bundle’s folder or zip')
     .option('--config <file>', 'the deployment’s config', 'holdfast.yaml')
-    .option('--archive <url>', 'file:///directory of an archive or a copy, instead of the config’s; needs --trust')
+    .option('--archive <url>', 'directory of an archive or a copy, instead of the config’s; needs --trust')
     .option('--trust <file>', 'trust.json; with --check, the one that you were given in another way')
     .option('--policy <file>', 'C2SP policy of log and witnesses; default: the log alone')
     .option('--tsa-ca <file>', 'with --check, PEM: roots of the time-stamping authorities that you trust')
@@ -85,7 +86,7 @@ async function prove(record: string, options: ProveCliOptions, output: Output): 
   const { proven } = checkBundle(files);
   output.result({ out, files: files.size, bytes, ...proven });
   output.line(
-    `${bold(green('written'))}  ${out}: ${files.size} files, ${bytes} bytes; begin with README.txt or check.html`,
+    `${bold(green('written'))}  ${out}: ${countOf(files.size, 'file')}, ${bytes} bytes; begin with README.txt or check.html`,
   );
   if (options.disclose !== undefined)
     output.note(yellow('it holds content in clear: it is as confidential as the message'));
@@ -101,6 +102,7 @@ function placeOf(
       expected: '--trust FILE with --archive',
       got: 'none',
       where: '--trust',
+      fix: 'name the trust file of that archive',
     });
   }
   const url = archive ?? config?.archive.url ?? '';
@@ -117,22 +119,31 @@ async function check(path: string, options: ProveCliOptions, output: Output): Pr
     files,
     options.tsaCa === undefined ? null : await judgeUnder(options.tsaCa),
   );
-  const whole = { ...report, stamps, findings: [...report.findings, ...findings] };
+  const whole = {
+    ...report,
+    policyGiven: options.policy !== undefined,
+    stamps,
+    findings: [...report.findings, ...findings],
+  };
   output.result(whole);
   printReport(whole, output);
   process.exitCode = whole.findings.length === 0 ? 0 : 1;
 }
 
-function printReport(
-  { findings, proven, trustGiven, disclosed, stamps }: BundleReport & { readonly stamps: readonly JudgedStamp[] },
-  output: Output,
-): void {
+interface Judged extends BundleReport {
+  readonly stamps: readonly JudgedStamp[];
+  /** Without one no witness is known, and a count of cosignatures would say nothing. */
+  readonly policyGiven: boolean;
+}
+
+function printReport({ findings, proven, trustGiven, policyGiven, disclosed, stamps }: Judged, output: Output): void {
   const isGood = findings.length === 0 && proven !== null;
-  output.line(bold(isGood ? green('proven') : red(`${findings.length} findings`)));
+  output.line(bold(isGood ? green('proven') : red(countOf(findings.length, 'finding'))));
   if (proven !== null) {
-    output.line(
-      `leaf ${proven.leaf} of ${proven.origin} at ${proven.size} leaves, ${proven.cosignatures} cosignatures`,
-    );
+    const { leaf, origin, size, cosignatures } = proven;
+    output.line(`leaf ${leaf} of ${origin} at ${countOf(size, 'leaf', 'leaves')}`);
+    if (policyGiven) output.line(`${countOf(cosignatures, 'cosignature')} of witnesses, as the policy asks`);
+    else output.line(yellow('cosignatures of witnesses: not judged; give --policy'));
   }
   if (disclosed.length > 0) output.line(`disclosed, and what the record commits to: ${disclosed.join(', ')}`);
   for (const { file, at, revocationChecked } of stamps) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Command } from 'commander';
+import { countOf } from '../base/counted.ts';
 import type { RoundFinding } from '../scrub/round-file.ts';
 import { openDeployment, withConfig, type ConfigOption } from './command.ts';
 import { bold, green, openOutput, red, yellow } from './output.ts';
@@ -46,12 +47,12 @@ export function registerScrub(program: Command): void {
       output.result(result);
       const words = {
         0: green('scrubbed'),
-        1: red(`${state.findings} findings`),
+        1: red(countOf(state.findings, 'finding')),
         2: yellow('not all was read or judged'),
       };
       output.line(bold(words[exitCode]));
       output.line(
-        `${state.readObjects} of ${state.objects} packs and objects, ${state.readBytes} of ${state.bytes} bytes, ${state.size} leaves; round begun ${state.from}`,
+        `${state.readObjects} of ${state.objects} packs and objects, ${state.readBytes} of ${state.bytes} bytes, ${countOf(state.size, 'leaf', 'leaves')}; round begun ${state.from}`,
       );
       if (!complete) output.line('The next start goes on where this one stopped.');
       else

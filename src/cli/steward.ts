@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { Command } from 'commander';
+import { countOf } from '../base/counted.ts';
 import { Failure } from '../base/failure.ts';
 import { openDeployment, withConfig, type ConfigOption } from './command.ts';
 import { bold, green, openOutput, red, yellow } from './output.ts';
@@ -28,13 +29,17 @@ export function registerSteward(program: Command): void {
       const { wanted, set, lifted, missing, unlogged, unenforced, holds, checkpoint, ignored } = report;
       const findings = missing.length + unlogged.length;
       output.line(
-        `${bold(findings === 0 ? green('held') : red('findings'))}  ${holds} holds in force name ${wanted} objects, up to checkpoint ${checkpoint}`,
+        `${bold(findings === 0 ? green('held') : red('findings'))}  ${countOf(holds, 'hold')} in force ${holds === 1 ? 'names' : 'name'} ${countOf(wanted, 'object')}, up to checkpoint ${checkpoint}`,
       );
       if (unenforced)
         output.line(yellow('this store has no legal holds: the log says what must stay, nothing enforces it'));
       output.line(`set ${set.length}, lifted ${lifted.length}`);
       if (ignored > 0)
-        output.line(yellow(`${ignored} hold entries of the log count for nothing: see \`holdfast verify\``));
+        output.line(
+          yellow(
+            `of the log’s hold entries ${ignored} ${ignored === 1 ? 'counts' : 'count'} for nothing: see \`holdfast verify\``,
+          ),
+        );
       for (const key of missing) output.line(red(`missing   ${key}`));
       for (const key of unlogged)
         output.line(red(`unlogged  ${key}: held, and no hold of this log ever named it; left as it is`));

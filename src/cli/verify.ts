@@ -44,7 +44,7 @@ export function registerVerify(program: Command): void {
   program
     .command('verify')
     .description('Check an archive with public keys alone. Exit code 0: verified, 1: findings, 2: could not check')
-    .argument('<url>', 'file:///directory or s3://bucket/prefix')
+    .argument('<url>', 'a directory, as a path or file:///…, or s3://bucket/prefix')
     .requiredOption('--trust <file>', 'trust.json, got by a way of its own')
     .option(
       '--since <checkpoint>',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { countOf, called } from '../search/describe.ts';
+import { countOf } from '../base/counted.ts';
+import { called } from '../search/describe.ts';
 import type { GapRow } from '../search/index-db.ts';
 import { plainLine } from '../search/plain-text.ts';
 import type { Plan } from './plan.ts';

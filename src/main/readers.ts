@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { codeOf, Failure } from '../base/failure.ts';
 import { openDirReader } from '../verify/dir-reader.ts';
@@ -9,25 +10,28 @@ export interface OpenedReader extends AsyncDisposable {
   readonly reader: RangedReader;
 }
 
-/** Opens an archive for reading only: `file:///directory` or `s3://bucket/prefix`. Nothing is probed and nothing written. */
+/** Opens an archive for reading only: a directory's path, `file:///directory` or `s3://bucket/prefix`. Nothing is probed or written. */
 export async function openReader(url: string, s3: S3Settings | null): Promise<OpenedReader> {
-  if (url.startsWith('file:')) {
+  const directory = directoryOf(url);
+  if (directory !== null) {
     try {
-      return { reader: await openDirReader(fileURLToPath(url)), [Symbol.asyncDispose]: async () => undefined };
+      return { reader: await openDirReader(directory), [Symbol.asyncDispose]: async () => undefined };
     } catch (cause) {
       throw new Failure('store/not-found', {
         expected: 'an archive in a directory',
         got: codeOf(cause),
         where: url,
+        fix: 'name the directory that holds `log/`, or what your copy of it is called',
         cause,
       });
     }
   }
   if (!url.startsWith('s3:') || s3 === null) {
     throw new Failure('config/missing-part', {
-      expected: 'file:///directory, or s3://bucket/prefix with --credentials',
-      got: 'something else',
+      expected: 'a directory, or s3://bucket/prefix with --credentials',
+      got: url.startsWith('s3:') ? 'a bucket without credentials' : 'something else',
       where: url,
+      fix: 'write the path of a directory, or file:///DIRECTORY; for a bucket name --credentials too',
     });
   }
   // Loaded only when it is needed: an auditor's directory takes no S3 client.
@@ -45,4 +49,21 @@ export async function openReader(url: string, s3: S3Settings | null): Promise<Op
     state: (key, version) => store.state(key, version),
   };
   return { reader, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+/** Null for what is no directory's address. Throws `config/missing-part` for a file:// that names a host. */
+function directoryOf(url: string): string | null {
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(url)) return resolve(url);
+  if (!url.startsWith('file:')) return null;
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new Failure('config/missing-part', {
+      expected: 'file:///directory, with three strokes',
+      got: codeOf(cause),
+      where: url,
+      fix: 'write file:///DIRECTORY with its whole path, or the plain path of the directory',
+      cause,
+    });
+  }
 }

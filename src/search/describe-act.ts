@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../base/counted.ts';
 import type { Deed, HoldScope, Target } from '../access/act.ts';
 
 /** What was done, as people read it, without the name of the deed. Plain text of whoever did it: not made safe for a terminal. */
@@ -7,17 +8,17 @@ export function describeDeed(deed: Deed): string {
     case 'login':
       return '';
     case 'search':
-      return `${deed.query === '' ? '(everything)' : deed.query} → ${deed.hits} hits, ${deed.shown.length} shown`;
+      return `${deed.query === '' ? '(everything)' : deed.query} → ${countOf(deed.hits, 'hit')}, ${deed.shown.length} shown`;
     case 'view':
       return deed.leaf === null
-        ? `list of ${deed.lines} conversations`
-        : `${deed.lines} lines from leaf ${deed.leaf} on`;
+        ? `list of ${countOf(deed.lines, 'conversation')}`
+        : `${countOf(deed.lines, 'line')} from leaf ${deed.leaf} on`;
     case 'file':
       return `a file of the message at leaf ${deed.leaf}`;
     case 'export':
-      return `${deed.items} items as ${deed.format}: ${deed.selection}`;
+      return `${countOf(deed.items, 'item')} as ${deed.format}: ${deed.selection}`;
     case 'report':
-      return `${deed.what}, ${deed.items} items`;
+      return `${deed.what}, ${countOf(deed.items, 'item')}`;
     case 'denial':
       return `${deed.what}: ${deed.code}`;
     case 'matter':
@@ -35,7 +36,7 @@ export function describeDeed(deed: Deed): string {
     case 'escrow':
       return `${deed.what} of key ${deed.key.slice(0, 8)}, ceremony ${deed.ceremony.slice(0, 8)}, ${deed.step}`;
     case 'directory':
-      return `version ${deed.version.slice(0, 8)}, part ${deed.part} of ${deed.of}, ${deed.rows.length} rows`;
+      return `version ${deed.version.slice(0, 8)}, part ${deed.part} of ${deed.of}, ${countOf(deed.rows.length, 'row')}`;
   }
 }
 

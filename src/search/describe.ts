@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { countOf } from '../base/counted.ts';
 import type { Content } from '../record/message.ts';
 import { standingReactions } from './fold.ts';
 import type { GapRow, Named, ShownLine } from './index-db.ts';
@@ -223,10 +224,6 @@ export function describeGap(gap: GapRow, zone: LocalTime = UTC): string {
   const from = sinceMs === null ? 'an unknown time' : zone.text(sinceMs);
   const to = untilMs === null ? (state === 'open' ? 'still open' : 'an unknown time') : zone.text(untilMs);
   return `gap  ${app} ${who}: ${cause} (${scope}, ${state}), from ${from} to ${to}`;
-}
-
-export function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function duration(seconds: number): string {

@@ -68,13 +68,23 @@ describe('holdfast prove', { timeout: 180_000 }, () => {
       0,
       expect.stringMatching(/^proven\nleaf \d+ of archive\.example\/log at \d+ leaves/),
     ]);
-    expect((await run('prove', at('bundle'), '--check')).stdout).toContain('trust came with the bundle');
+    const unguided = await run('prove', at('bundle'), '--check');
+    expect(unguided.stdout).toContain('trust came with the bundle');
+    expect(unguided.stdout).toContain('cosignatures of witnesses: not judged; give --policy');
     const other = await run('prove', at('bundle'), '--check', '--json', '--trust', at('other.json'));
     expect([other.code, JSON.parse(other.stdout).findings[0].code]).toEqual([1, 'proof/trust-other']);
     truncateSync(at('bundle', 'after.txt'), 10);
     expect((await run('prove', at('bundle'), '--check')).code).toBe(1);
     const none = await run('prove', at('nowhere'), '--check');
     expect([none.code, codeIn(none)]).toEqual([2, 'prove/not-a-bundle']);
+  });
+
+  it('takes a directory by its plain path, and says how to write it where a host stands in its place', async () => {
+    const common = ['prove', leaf, '--trust', at('trust.json')];
+    expect((await run(...common, '--archive', archive, '--out', at('plain'))).code).toBe(0);
+    const host = await run(...common, '--archive', 'file://somewhere/archive', '--out', at('hosted'));
+    expect([host.code, codeIn(host)]).toEqual([2, 'config/missing-part']);
+    expect(host.stderr).toContain('file:///DIRECTORY');
   });
 
   it('writes one zip, which is checked as the folder is, and overwrites nothing', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { countOf } from '../../search/describe.ts';
+import { countOf } from '../../base/counted.ts';
 import { plainLine } from '../../search/plain-text.ts';
 import { itemsOf, lineKey, type Item } from '../item.ts';
 import { MemberTracker, membersText } from '../members.ts';
