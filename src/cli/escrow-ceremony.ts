@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import type { KeyObject } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { assertSafeEnvironment } from '../base/environment.ts';
+import { syncPath, writeSynced } from '../base/durable-file.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { readRecipientKey, readSecret } from '../base/secrets.ts';
 import { openCeremonyProof, type CeremonyTrust } from '../escrow/ceremony-proof.ts';
@@ -189,14 +178,14 @@ function writeShares(shares: readonly Share[], out: string): string[] {
     mkdirSync(part, { mode: 0o700 });
     isOurs = true;
     const names = shares.map(({ share, of }) => `share-${share}-of-${of}.txt`);
-    shares.forEach((share, index) => writeDurable(join(part, names[index] as string), encodeShare(share)));
+    shares.forEach((share, index) => writeSynced(join(part, names[index] as string), encodeShare(share), 0o600));
     shares.forEach((share, index) => {
       const read = parseShare(readFileSync(join(part, names[index] as string), 'utf8'), names[index] as string);
       if (!read.bytes.equals(share.bytes)) throw new Error('read back otherwise');
     });
-    syncDirectory(part);
+    syncPath(part);
     renameSync(part, out);
-    syncDirectory(dirname(out));
+    syncPath(dirname(out));
     return names.map((name) => join(out, name));
   } catch (cause) {
     // Whole shares must not lie about because the last one could not be written.
@@ -210,30 +199,14 @@ function writeKey(key: KeyObject, out: string): void {
   const part = `${out}.part`;
   try {
     rmSync(part, { force: true });
-    writeDurable(part, key.export({ format: 'pem', type: 'pkcs8' }).toString());
+    writeSynced(part, key.export({ format: 'pem', type: 'pkcs8' }).toString(), 0o600);
     linkSync(part, out);
     rmSync(part);
-    syncDirectory(dirname(out));
+    syncPath(dirname(out));
   } catch (cause) {
     rmSync(part, { force: true });
     throw unwritable(out, cause);
   }
-}
-
-function writeDurable(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeFileSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
-  fsyncSync(directory);
-  closeSync(directory);
 }
 
 function exists(where: string): Failure {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { replaceSynced } from '../base/durable-file.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { openCheckpoint } from '../record/checkpoint.ts';
 import { FormatError } from '../record/format-error.ts';
@@ -34,14 +35,7 @@ export async function keepState(file: string, reader: ArchiveReader, trust: Trus
   const note = await publishedNote(reader, trust);
   if (note === null || !isOf(note, trust, report)) return false;
   try {
-    const fd = openSync(`${file}.new`, 'w', 0o644);
-    try {
-      writeSync(fd, note);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(`${file}.new`, file);
+    replaceSynced(file, note, 0o644);
     return true;
   } catch (cause) {
     throw new Failure('config/unwritable', {

@@ -3,8 +3,6 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  fsyncSync,
-  mkdirSync,
   openSync,
   readSync,
   readdirSync,
@@ -12,8 +10,9 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeDirectory, syncPath } from '../base/durable-file.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { hasLostFrames } from './write-log.ts';
 import { PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from './schema.ts';
@@ -36,7 +35,7 @@ export interface OpenedDatabase {
  * Only damage does that: what merely cannot be opened (no space, no permission, no file handles) ends the start.
  */
 export function openDatabase(directory: string, nowMs: number): OpenedDatabase {
-  makeDirectory(resolve(directory));
+  makeDirectory(directory);
   const path = join(directory, FILE);
   const wasHere = sizeOf(path) + sizeOf(path + WAL) > 0;
   // Frames that SQLite will not see hold records all the same; salvage finds those that are nowhere else.
@@ -60,7 +59,7 @@ export function finishSetAside(path: string): void {
     const to = path.replace(/damaged-(\d+\.db)$/, 'salvaged-$1') + suffix;
     if (existsSync(path + suffix)) renameSync(path + suffix, to);
   }
-  sync(dirname(path));
+  syncPath(dirname(path));
 }
 
 /**
@@ -72,9 +71,9 @@ function copyAside(directory: string, nowMs: number): void {
   const to = join(directory, `damaged-${nowMs}.db${WAL}`);
   if (existsSync(to)) return;
   copyFileSync(join(directory, FILE + WAL), `${to}.part`);
-  sync(`${to}.part`);
+  syncPath(`${to}.part`);
   renameSync(`${to}.part`, to);
-  sync(directory);
+  syncPath(directory);
 }
 
 /** The two renames are not one: a log that a crash left behind goes to the last file that has none. */
@@ -83,7 +82,7 @@ function setAside(directory: string, nowMs: number): void {
   const orphaned = existsSync(path) ? undefined : setAsideFiles(directory).findLast((to) => !existsSync(to + WAL));
   const to = orphaned ?? join(directory, `damaged-${nowMs}.db`);
   for (const suffix of ['', WAL]) if (existsSync(path + suffix)) renameSync(path + suffix, to + suffix);
-  sync(directory);
+  syncPath(directory);
 }
 
 function create(directory: string): DatabaseSync {
@@ -95,7 +94,7 @@ function create(directory: string): DatabaseSync {
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
     configure(db);
     db.exec(`BEGIN;${SCHEMA}COMMIT;`);
-    sync(directory);
+    syncPath(directory);
     return db;
   } catch (error) {
     db?.close();
@@ -225,24 +224,4 @@ function newerSpool(version: number): Failure {
 
 function sizeOf(path: string): number {
   return existsSync(path) ? statSync(path).size : 0;
-}
-
-/** A directory is there after a power cut only once its parent was synced. */
-function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; ; made = dirname(made)) {
-    sync(dirname(made));
-    if (made === resolve(first)) return;
-  }
-}
-
-/** Of a file its bytes, of a directory its names. */
-function sync(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
