@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { EntryBox } from '../access/entry-box.ts';
 import type { Deed } from '../access/act.ts';
 import { loadConfig, need, type Config } from '../base/config.ts';
+import { countOf } from '../base/counted.ts';
 import { assertSafeEnvironment } from '../base/environment.ts';
 import { Events } from '../base/events.ts';
 import { Failure } from '../base/failure.ts';
@@ -17,11 +18,13 @@ import { isApproved } from '../record/hold.ts';
 import { signersOf } from '../record/manifest.ts';
 import { parsePolicy } from '../record/policy.ts';
 import { ESCROW_ACTS } from '../record/vocabulary.ts';
+import { plainLine } from '../search/plain-text.ts';
 import { withConfig, type ConfigOption } from './command.ts';
 import { registerCeremonies } from './escrow-ceremony.ts';
 import { writeNew } from './keygen.ts';
 import { bold, dim, openOutput, table, type Output } from './output.ts';
 import { readNamed } from './read-named.ts';
+import { sayWhoSigned } from './signatures.ts';
 
 interface EscrowOptions extends ConfigOption {
   readonly json: boolean;
@@ -126,9 +129,13 @@ function registerSign(escrow: Command): void {
     .argument('<file>', 'what `escrow announce` wrote')
     .requiredOption('--officer <file>', 'private key of an officer of the manifest')
     .action((file: string, options: { readonly officer: string }) => {
-      const signed = signCeremony(parseCeremony(readNamed(file, 'a file'), file), readSigningKey(options.officer));
+      const output = openOutput(false);
+      const entry = parseCeremony(readNamed(file, 'a file'), file);
+      // Before anything is signed: an officer must see what the own name goes under.
+      output.line(toSign(entry));
+      const signed = signCeremony(entry, readSigningKey(options.officer));
       writeFileSync(file, `${JSON.stringify(signed)}\n`);
-      openOutput(false).line(`${told(signed)}, signed by ${signed.by.length}`);
+      sayWhoSigned(output, entry, signed);
     });
 }
 
@@ -168,7 +175,7 @@ function registerProof(escrow: Command): void {
         if (options.epoch !== undefined && epoch !== null) writeNew(options.epoch, epoch, 0o644);
         output.result({ ceremony: entry.ceremony, leaf, proof: options.out, epoch: options.epoch ?? null });
         output.line(
-          `${options.out} written: ${told(entry)} stands at leaf ${leaf}. Good for a week from its announcement`,
+          `${options.out} written: ${told(entry)}, stands at leaf ${leaf}. Good for a week from its announcement`,
         );
       }),
     );
@@ -219,12 +226,12 @@ function registerList(escrow: Command): void {
           ceremony.slice(0, 8),
           `key ${key.slice(0, 8)}`,
           `${least} of ${of}`,
-          `${by.length} officers`,
+          countOf(by.length, 'officer'),
           authority,
           dim(`leaf ${leaf}`),
         ]);
         if (rows.length > 0) output.line(table(rows));
-        output.line(dim(`${rows.length} entries`));
+        output.line(dim(countOf(rows.length, 'entry', 'entries')));
       });
     });
 }
@@ -269,3 +276,14 @@ async function submit(
 }
 
 const told = ({ act, ceremony, state }: EscrowEntry): string => `${bold(act)} ${ceremony.slice(0, 8)}, ${state}`;
+
+function toSign({ act, ceremony, state, authority, key, need: least, of, split, log, at }: EscrowEntry): string {
+  return [
+    `${bold(act)} ${ceremony}, ${state}`,
+    `  authority  ${plainLine(authority)}`,
+    `  key        ${key}, ${least} of ${of} shares`,
+    ...(split === ceremony ? [] : [`  split      ${split}`]),
+    `  log        ${log}`,
+    `  made       ${at}`,
+  ].join('\n');
+}

@@ -2,15 +2,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { need } from '../base/config.ts';
+import { countOf } from '../base/counted.ts';
 import { codeOf, Failure } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
-import { approve, parseApproval } from '../matters/hold-entry.ts';
+import { approve, parseApproval, type Approval } from '../matters/hold-entry.ts';
+import { parseHoldDocument } from '../record/hold.ts';
 import { holdCalled, releaseOf } from '../matters/holds.ts';
+import { plainLine } from '../search/plain-text.ts';
 import { withConfig } from './command.ts';
 import { writeNew } from './keygen.ts';
 import { atReader, type ReaderOptions } from './matter-reader.ts';
 import { bold, openOutput } from './output.ts';
+import { sayWhoSigned } from './signatures.ts';
 
 /** A release goes from officer to officer as a file: each signs it where the own key is. */
 export function registerHoldRelease(hold: Command): void {
@@ -25,6 +29,8 @@ export function registerHoldRelease(hold: Command): void {
         await audit.record([{ act: 'report', what: 'hold release', matter: null, items: 1 }]);
         writeNew(options.out, `${JSON.stringify(releaseOf(found, config.origin, Date.now()))}\n`, 0o644);
         output.result({ hold: found.hold, file: options.out });
+        const objects = `${countOf(found.packs.length, 'pack')} and ${countOf(found.media.length, 'file')}`;
+        output.line(`${bold(found.hold)}  ${found.state}, reference ${plainLine(found.reference)}, names ${objects}`);
         output.line(`${options.out} written: two officers sign it with \`holdfast hold sign\`, within a week`);
       }),
     );
@@ -34,9 +40,13 @@ export function registerHoldRelease(hold: Command): void {
     .argument('<file>', 'what `hold release` wrote')
     .requiredOption('--officer <file>', 'private key of an officer of the manifest')
     .action((file: string, options: { readonly officer: string }) => {
-      const signed = approve(parseApproval(textOf(file)), readSigningKey(options.officer));
+      const output = openOutput(false);
+      const approval = parseApproval(textOf(file));
+      // Before anything is signed: an officer must see what the own name goes under.
+      output.line(toSign(approval));
+      const signed = approve(approval, readSigningKey(options.officer));
       writeFileSync(file, `${JSON.stringify(signed)}\n`);
-      openOutput(false).line(`${bold(signed.entry.hold)}  ${signed.entry.state}, signed by ${signed.entry.by.length}`);
+      sayWhoSigned(output, approval.entry, signed.entry);
     });
   withConfig(hold.command('submit'))
     .description('Hand a signed release to the archiver')
@@ -51,6 +61,19 @@ export function registerHoldRelease(hold: Command): void {
         output.line('on its way: it counts once the log has it');
       }),
     );
+}
+
+function toSign({ entry, document }: Approval): string {
+  const { hold, state, matter, log, at } = entry;
+  const { packs, media } = parseHoldDocument(document);
+  const named = `${countOf(packs.length, 'pack')} and ${countOf(media.length, 'file')}`;
+  return [
+    `${bold(hold)}  ${state}`,
+    `  reference  ${plainLine(matter)}`,
+    `  log        ${log}`,
+    `  made       ${at}`,
+    `  objects    ${state === 'released' ? 'all that the hold names' : named}`,
+  ].join('\n');
 }
 
 function textOf(file: string): string {

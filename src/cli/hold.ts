@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { HoldScope } from '../access/act.ts';
 import { need } from '../base/config.ts';
+import { countOf } from '../base/counted.ts';
 import { Failure } from '../base/failure.ts';
 import { readSigningKey } from '../base/secrets.ts';
 import { ApprovedBox } from '../matters/approved-box.ts';
@@ -16,7 +17,7 @@ import { plainLine } from '../search/plain-text.ts';
 import { withConfig } from './command.ts';
 import { registerHoldRelease } from './hold-release.ts';
 import { atReader, decide, type AtReader, type ReaderOptions } from './matter-reader.ts';
-import { bold, dim, table } from './output.ts';
+import { bold, dim, table, yellow } from './output.ts';
 
 interface PlaceOptions extends ReaderOptions {
   readonly custodian?: string;
@@ -72,9 +73,13 @@ function registerPlace(hold: Command): void {
         await decide(
           at,
           [deed],
-          `${bold(id)}  covers ${kept.lines} lines in ${kept.packs.length} packs and ${kept.media.length} files`,
+          `${bold(id)}  covers ${countOf(kept.lines, 'line')} in ${countOf(kept.packs.length, 'pack')} and ${countOf(kept.media.length, 'file')}`,
         );
         submit(at, signed);
+        if (kept.lines === 0) {
+          const why = 'right if it is placed before anything comes; else release it and correct what it is on';
+          at.output.note(yellow(`this hold covers nothing yet: ${why}`));
+        }
         at.output.result({ hold: id, lines: kept.lines, packs: kept.packs.length, media: kept.media.length });
       }),
     );
@@ -86,6 +91,7 @@ async function scopeOf({ db }: AtReader, options: PlaceOptions): Promise<HoldSco
     throw new Failure('matters/target', {
       expected: 'one of --custodian, --conversation, --search and --leaf',
       got: 'none or several',
+      fix: 'give exactly one; what several are to cover takes several holds',
     });
   }
   if (custodian !== undefined) return { by: 'custodian', custodian };
@@ -121,7 +127,7 @@ function registerFollow(hold: Command): void {
           approvals.map((approval) => approve(approval, officer)),
         );
         at.output.result({ holds: holds.length, extensions: approvals.length });
-        at.output.line(`${holds.length} holds, ${approvals.length} extensions`);
+        at.output.line(`${countOf(holds.length, 'hold')}, ${countOf(approvals.length, 'extension')}`);
       }),
     );
 }

@@ -74,7 +74,9 @@ describe('matters and holds of an evaluation, all by commands', () => {
     await run('hold', 'release', placed.hold.slice(0, 8), '--out', release);
     const sign = (name: string): Promise<Finished> =>
       runHoldfast(['hold', 'sign', release, '--officer', key(name)], { guard });
-    await sign('officer-1');
+    const first = await sign('officer-1');
+    expect(first.stdout).toMatch(/released\n +reference +[0-9a-f]{32}\n[\s\S]*signed by 1 officer\n/);
+    expect((await sign('officer-1')).stderr).toContain('had signed it before');
     expect(codeIn(await run('hold', 'submit', release))).toBe('matters/approval');
     await sign('officer-2');
     expect(readFileSync(release, 'utf8').match(/"sig"/g)).toHaveLength(2);
