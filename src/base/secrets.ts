@@ -5,12 +5,14 @@ import { codeOf, Failure } from './failure.ts';
 
 const OTHERS_MAY_READ = 0o007;
 const SYMMETRIC_BYTES = 32;
+const KEY_LOST = 'restore it, or name the right file; a key made anew with `holdfast keygen` is another key';
+const SECRET_LOST = 'restore it, or name the right file; whoever issued the secret can issue it again';
 
 /**
  * Reads a secret from its file. Refuses files that everybody on the host may read. The text is never logged, and errors name the
- * file only.
+ * file only. `lost`: what to do about one that cannot be read.
  */
-export function readSecret(path: string): string {
+export function readSecret(path: string, lost = SECRET_LOST): string {
   try {
     if ((statSync(path).mode & OTHERS_MAY_READ) !== 0) {
       throw new Failure('config/secret-readable', {
@@ -27,7 +29,7 @@ export function readSecret(path: string): string {
       expected: 'a secret file',
       got: codeOf(error),
       where: path,
-      fix: 'restore it, or name the right file; a key made anew with `holdfast keygen` is another key',
+      fix: lost,
       cause: error,
     });
   }
@@ -38,7 +40,7 @@ function unusable(path: string, expected: string, cause?: unknown): Failure {
     expected,
     got: 'something else',
     where: path,
-    fix: 'create it with `holdfast keygen`',
+    fix: 'name the file that `holdfast keygen` wrote for this role',
     cause,
   });
 }
@@ -59,7 +61,7 @@ export function readRecipientKey(path: string): KeyObject {
 }
 
 function parsePrivate(path: string): KeyObject {
-  const pem = readSecret(path);
+  const pem = readSecret(path, KEY_LOST);
   try {
     return createPrivateKey(pem);
   } catch (cause) {
@@ -69,7 +71,7 @@ function parsePrivate(path: string): KeyObject {
 
 /** 32 bytes, base64: the host's or the deployment's key. */
 export function readSymmetricKey(path: string): KeyObject {
-  const bytes = Buffer.from(readSecret(path).trim(), 'base64');
+  const bytes = Buffer.from(readSecret(path, KEY_LOST).trim(), 'base64');
   if (bytes.length !== SYMMETRIC_BYTES) throw unusable(path, '32 bytes in base64');
   return createSecretKey(bytes);
 }
@@ -84,6 +86,7 @@ export function readPublicKey(path: string): KeyObject {
       expected: 'a public key in PEM',
       got: codeOf(cause),
       where: path,
+      fix: 'name the .pub file that `holdfast keygen` wrote',
       cause,
     });
   }

@@ -15,7 +15,7 @@ const STALE_MS = 30_000;
 export function registerAccounts(program: Command): void {
   withConfig(program.command('accounts'))
     .description('Show what every account’s capture is doing')
-    .option('--probe', 'exit 1 unless every account is capturing: for container health checks', false)
+    .option('--probe', 'exit 1 unless there are accounts and all are capturing: for container health checks', false)
     .option('--json', 'machine-readable result', false)
     .action((options: ConfigOption & { probe: boolean; json: boolean }) => {
       const output = openOutput(options.json);
@@ -34,8 +34,12 @@ export function registerAccounts(program: Command): void {
           ...status.accounts.map((account) => row(account, running)),
         ]),
       );
+      if (status.accounts.length === 0) output.note(yellow('no accounts: nothing is captured'));
       const wellAll =
-        running && status.spool !== 'stop' && status.accounts.every(({ health }) => health.state === 'capturing');
+        running &&
+        status.spool !== 'stop' &&
+        status.accounts.length > 0 &&
+        status.accounts.every(({ health }) => health.state === 'capturing');
       if (options.probe && !wellAll) process.exitCode = 1;
     });
 }

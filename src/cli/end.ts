@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { openDeployment, withConfig, type ConfigOption } from './command.ts';
 import { writeNew } from './keygen.ts';
@@ -23,7 +24,8 @@ export function registerEnd(program: Command): void {
       const { config, events } = openDeployment(options);
       const { endWith } = await import('../main/end.ts');
       const { link, predecessor } = await endWith(config, events, options.link, options.newLog);
-      writeNew(options.out, `${predecessor}\n`, 0o644);
+      // A run that was cut short, or not seen to end, is run again: the same bytes are no other document.
+      if (!isAlready(options.out, `${predecessor}\n`)) writeNew(options.out, `${predecessor}\n`, 0o644);
       output.result({ predecessor: options.out, ended: link.from.name, next: link.to.name, cause: link.cause });
       const how =
         link.cause === 'exchanged' ? 'has ended: nothing is ever written to it again' : `counts to where the root says`;
@@ -33,3 +35,5 @@ export function registerEnd(program: Command): void {
       );
     });
 }
+
+const isAlready = (file: string, text: string): boolean => existsSync(file) && readFileSync(file, 'utf8') === text;

@@ -16,7 +16,7 @@ import { configTemplate, evaluationConfig } from './config-template.ts';
 import { fingerprintOf, groups, makeKey, writeNew, type KeyRole, type MadeKey } from './keygen.ts';
 import { recipientOf, signerOf, signingPublic } from './manifest-members.ts';
 import { WITNESS_FORM, witnessOf, type NamedWitness } from './named-witness.ts';
-import { bold, openOutput, type Output } from './output.ts';
+import { bold, openOutput, table, type Output } from './output.ts';
 import { policyText, quorumOf } from './policy.ts';
 import { readHeldKey } from './possession.ts';
 
@@ -181,7 +181,7 @@ function required(value: string | undefined, option: string): string {
   throw new Failure('config/missing-part', {
     expected: `--${option}`,
     got: 'nothing',
-    fix: 'or use --evaluation to try Holdfast on one machine',
+    fix: `give --${option}, or --evaluation to try Holdfast on one machine`,
   });
 }
 
@@ -275,8 +275,8 @@ function describe(output: Output, result: InitResult): void {
   output.line(`${bold('config')}      ${result.config}   what this deployment does`);
   output.line('');
   output.line('Compare these fingerprints out of band:');
-  for (const [role, fingerprint] of Object.entries(result.fingerprints))
-    output.line(`  ${role.padEnd(12)} ${groups(fingerprint)}`);
+  const rows = Object.entries(result.fingerprints).map(([role, fingerprint]) => [`  ${role}`, groups(fingerprint)]);
+  output.line(table(rows));
   if (result.evaluation) {
     output.line('\nEvaluation: all keys were made on one machine. Every report will say so.');
     output.line('Its witness runs in the process that it watches, to be looked at: it protects nobody from anything.');

@@ -54,16 +54,19 @@ export function fingerprintOf(publicKey: KeyObject): string {
   return keyIdOf(publicKey.export({ format: 'der', type: 'spki' }));
 }
 
-/** Writes a file that must not exist yet. Throws `config/exists`. */
+/** Writes a file that must not exist yet. Throws `config/exists`, or `config/unwritable`. */
 export function writeNew(file: string, text: string, mode: number): void {
   try {
     writeFileSync(file, text, { mode, flag: 'wx' });
   } catch (error) {
-    throw new Failure('config/exists', {
+    const isThere = codeOf(error) === 'EEXIST';
+    throw new Failure(isThere ? 'config/exists' : 'config/unwritable', {
       expected: 'a new file',
-      got: codeOf(error),
+      got: isThere ? 'one that is there' : codeOf(error),
       where: file,
-      fix: 'choose another directory or name; keys and trust files are never overwritten',
+      fix: isThere
+        ? 'choose another directory or name; what is there is never overwritten'
+        : 'name a directory that is there and that this user may write to',
       cause: error,
     });
   }
@@ -81,9 +84,10 @@ export function registerKeygen(program: Command): void {
       const output = openOutput(options.json);
       if (!(KEY_ROLES as readonly string[]).includes(role)) {
         throw new Failure('config/key-unknown', {
-          expected: KEY_ROLES.join(', '),
+          expected: 'a role that has a key',
           got: 'another role',
           where: 'keygen <role>',
+          fix: `write one of ${KEY_ROLES.join(', ')}`,
         });
       }
       const made = makeKey(role as KeyRole, options.out, options.name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Events } from '../base/events.ts';
 import { openLog } from '../base/log.ts';
 
@@ -21,7 +21,11 @@ export function registerWitness(program: Command): void {
     .requiredOption('--key <file>', 'its private key, made by keygen witness on this machine')
     .requiredOption('--directory <path>', 'its database: never restored from a backup')
     .requiredOption('--trust <file>', 'trust.json of a log to watch; repeat for more', collect)
-    .option('--listen <host:port>', 'where it takes requests', addressOf, { host: '127.0.0.1', port: 8090 })
+    .addOption(
+      new Option('--listen <host:port>', 'where it takes requests')
+        .argParser(addressOf)
+        .default({ host: '127.0.0.1', port: 8090 }, '127.0.0.1:8090'),
+    )
     .action(async ({ listen, ...options }: WitnessCliOptions) => {
       const { witness } = await import('../main/witness.ts');
       await witness({ ...options, ...listen }, new Events(openLog('info')));

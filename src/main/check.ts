@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { codeOf, Failure } from '../base/failure.ts';
+import { codeOf, Failure, type FailureCode } from '../base/failure.ts';
 import { FormatError } from '../record/format-error.ts';
 
 /** One line of the doctor's table. */
@@ -26,15 +26,24 @@ export function note(area: string, check: string, expected: string, got: string,
   return { area, check, level: 'note', expected, got, fix };
 }
 
+/** Failures of which it must be said which of the config's files is meant. */
+const OF_A_FILE: ReadonlySet<string> = new Set([
+  'config/secret-missing',
+  'config/secret-readable',
+  'config/key-unusable',
+] satisfies FailureCode[]);
+
 /** A failure as a line of the table: the same words the command itself would fail with. */
 export function failed(area: string, check: string, error: unknown): Check {
-  const { expected, got, fix } =
-    error instanceof Failure
-      ? { ...error.detail, fix: error.detail.fix ?? '' }
-      : error instanceof FormatError
-        ? { expected: error.expected, got: error.got, fix: '' }
-        : { expected: 'no error', got: codeOf(error), fix: '' };
-  return { area, check, level: 'fail', expected, got, fix };
+  if (error instanceof Failure) {
+    const { expected, got, where, fix = '' } = error.detail;
+    const file = OF_A_FILE.has(error.code) && where !== undefined ? `, at ${where}` : '';
+    return { area, check, level: 'fail', expected, got: `${got}${file}`, fix };
+  }
+  if (error instanceof FormatError)
+    return { area, check, level: 'fail', expected: error.expected, got: error.got, fix: '' };
+  const fix = 'look whether what the config names here is there, answers, and may be used by this user';
+  return { area, check, level: 'fail', expected: 'that it can be looked at', got: codeOf(error), fix };
 }
 
 /** A line for work that says what it found, or throws. */

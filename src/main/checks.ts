@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   rmSync,
   statfsSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { probeBucket } from '../archive/s3-store.ts';
 import type { Config } from '../base/config.ts';
-import { Failure } from '../base/failure.ts';
+import { codeOf, Failure } from '../base/failure.ts';
 import { readSigningKey, readSymmetricKey } from '../base/secrets.ts';
 import { signingKeyOf } from '../record/key.ts';
 import type { SignerRole } from '../record/manifest.ts';
@@ -75,11 +76,34 @@ export function checkKeys({ keys }: Config, { trust, manifest }: Trusted): Check
   return checks;
 }
 
+/** The directory, or the nearest one above it that is there. */
+function standing(directory: string): string {
+  const whole = resolve(directory);
+  return existsSync(whole) || dirname(whole) === whole ? whole : standing(dirname(whole));
+}
+
+/** Looks and makes nothing: a directory made by whoever looks would belong to them, and the role that needs it could not write. */
+function writable(directory: string): string {
+  const place = standing(directory);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new Failure('config/unwritable', {
+      expected: 'a directory that this user may write to',
+      got: codeOf(cause),
+      where: place,
+      fix: 'give it to the user that the role runs as, and look as that user',
+      cause,
+    });
+  }
+  return existsSync(directory) ? `${directory} can be written` : `${directory} is not there yet; it will be made`;
+}
+
 export async function checkArchive({ archive, keys }: Config): Promise<Check[]> {
   if (archive.s3 === undefined) {
     const directory = fileURLToPath(archive.url);
     return [
-      attempt('archive', 'directory', () => (mkdirSync(directory, { recursive: true }), `${directory} can be written`)),
+      attempt('archive', 'directory', () => writable(directory)),
       {
         area: 'archive',
         check: 'write once',
@@ -119,7 +143,8 @@ export function checkSpool({ spool }: Config): Check[] {
   if (spool === undefined) return [];
   const { directory } = spool;
   const space = attempt('spool', 'directory', () => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const said = writable(directory);
+    if (!existsSync(directory)) return said;
     if ((statSync(directory).mode & OTHERS) === 0) return 'private';
     throw new Failure('config/secret-readable', {
       expected: 'mode 0700',
@@ -129,7 +154,7 @@ export function checkSpool({ spool }: Config): Check[] {
     });
   });
   if (space.level === 'fail') return [space];
-  const { blocks, bavail } = statfsSync(directory);
+  const { blocks, bavail } = statfsSync(standing(directory));
   const free = bavail / blocks;
   const room: Check = {
     area: 'spool',
@@ -139,7 +164,7 @@ export function checkSpool({ spool }: Config): Check[] {
     got: `${Math.round(free * 100)} %`,
     fix: free < LOW_SPACE ? 'enlarge the volume: above the upper watermark nothing is acknowledged' : '',
   };
-  return [space, room, checkFsync(directory)];
+  return existsSync(directory) ? [space, room, checkFsync(directory)] : [space, room];
 }
 
 function checkFsync(directory: string): Check {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { registerEnd } from '../cli/end.ts';
 import { registerAccessLog } from '../cli/access-log.ts';
 import { registerAccounts } from '../cli/accounts.ts';
@@ -39,6 +39,7 @@ process.on('SIGUSR1', () => undefined);
 const program = new Command('holdfast')
   .description('Archives an agency’s messages: sealed at capture, chained, written once, checkable by anyone')
   .version(VERSION)
+  .configureHelp({ optionDescription: describeOption })
   .exitOverride();
 registerKeygen(program);
 registerInit(program);
@@ -77,4 +78,11 @@ try {
     process.stderr.write(`${explain(error)}\n`);
     process.exitCode = EXIT_FAILED;
   }
+}
+
+/** Without the defaults that say nothing: a switch is off and a list empty unless it is given. */
+function describeOption(option: Option): string {
+  const { defaultValue, description } = option as { readonly defaultValue: unknown; readonly description: string };
+  const isEmpty = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0);
+  return isEmpty ? description : new Help().optionDescription(option);
 }
