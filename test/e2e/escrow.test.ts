@@ -80,10 +80,12 @@ describe('an escrow key, all by commands', () => {
 
     for (const wanted of [1, 9, 20]) {
       const killed = launch(['escrow', ...make, '--record', split.proof], { guard, cwd: vault });
+      // From here on, because it may end by itself before it is killed.
+      const closed = once(killed, 'close');
       const written = (): number => (existsSync(`${shares}.part`) ? readdirSync(`${shares}.part`).length : 0);
       await until('shares on the disk', () => written() >= wanted || existsSync(shares), 60_000);
       killed.kill('SIGKILL');
-      await once(killed, 'close');
+      await closed;
       // All of them or none, whenever it was.
       if (existsSync(shares)) expect(readdirSync(shares)).toHaveLength(20);
       rmSync(shares, { recursive: true, force: true });

@@ -59,11 +59,13 @@ describe('a scrub by the command', () => {
       await until('its pack', () => packs().length > before, 60_000);
     }
     const killed = launch(['scrub', '--config', config], { guard });
+    // From here on, because it may end by itself before it is killed.
+    const closed = once(killed, 'close');
     const hasPlan = (): boolean =>
       existsSync(at('scrub', 'round.db')) && readFileSync(at('scrub', 'round.db')).includes('planned');
     await until('the round to be planned', hasPlan, 120_000);
     killed.kill('SIGKILL');
-    await once(killed, 'close');
+    await closed;
     writeFileSync(config, readFileSync(config, 'utf8').replace('requestsPerSecond: 4', 'requestsPerSecond: 10000'));
 
     const first = await scrub(0);
