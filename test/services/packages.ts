@@ -17,6 +17,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   python3: 'python3',
   openssl: 'openssl',
+  'systemd-analyze': 'systemd',
 };
 
 /** Asked by invoke-rc.d and deb-systemd-invoke whether a package may start its daemon; 101 means no. */
