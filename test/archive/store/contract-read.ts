@@ -70,7 +70,7 @@ export function readRows({ store, open }: Subject): void {
     }
     expect(received).toBe(64 * MIB);
     expect(hash.digest('hex')).toBe(expected);
-    expect(peak).toBeLessThan(32 * MIB);
+    expect(peak).toBeLessThan(16 * MIB);
   });
 
   it('lets a reader stop in the middle of a stream, or never begin', async () => {
@@ -124,6 +124,8 @@ export function readRows({ store, open }: Subject): void {
 function buffersAfterGc(): number {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
+  // What the first one found is freed beside the program, and surely so only before the second one begins.
+  collect();
   collect();
   return process.memoryUsage().arrayBuffers;
 }
