@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DurableFolder } from '../base/durable-file.ts';
 import { entryIdHex } from '../record/entry.ts';
@@ -19,8 +19,13 @@ export class EntryBox {
     this.#folder.put(entryIdHex(line), line);
   }
 
+  /** The oldest first: what is announced goes before what came of it, and one ceremony's end before the next one's beginning. */
   waiting(): string[] {
-    return this.#folder.ids().map((id) => readFileSync(this.#folder.path(id), 'latin1'));
+    const paths = this.#folder.ids().map((id) => this.#folder.path(id));
+    const putAt = new Map(paths.map((path) => [path, statSync(path).mtimeMs]));
+    return paths
+      .toSorted((a, b) => (putAt.get(a) ?? 0) - (putAt.get(b) ?? 0))
+      .map((path) => readFileSync(path, 'latin1'));
   }
 
   /** Removes what the log has; it is asked only if something waits. */
