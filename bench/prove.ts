@@ -24,13 +24,14 @@ import type { ContentEntry, Entry, StreamHead } from '../src/record/entry-types.
 import { leafHash, sha256Hex } from '../src/record/hash.ts';
 import { encodeHeads, headsRootHex, type StreamState } from '../src/record/heads.ts';
 import { headsKey, logPrefix, segmentKey, tileCheckpointKey } from '../src/record/layout.ts';
-import { manifestHash, signManifest } from '../src/record/manifest.ts';
+import { manifestHash } from '../src/record/manifest.ts';
 import { rootOf } from '../src/record/merkle.ts';
 import { noteKey } from '../src/record/note.ts';
 import { encodeSegment } from '../src/record/segment.ts';
 import { TileLevels } from '../src/record/tile-builder.ts';
 import { openDirReader } from '../src/verify/dir-reader.ts';
-import { ARCHIVER, CONNECTOR, ESCROW, hexOf, LOG, READER, ROOT } from '../test/vectors/keys.ts';
+import { ARCHIVER, CONNECTOR, hexOf, LOG, ROOT } from '../test/vectors/keys.ts';
+import { firstManifest } from './manifest.ts';
 import { atMost, noted, tell } from './figures.ts';
 
 const ORIGIN = 'bench.example/log';
@@ -42,22 +43,7 @@ const BATCHES = 3;
 const RUNS = 15;
 const MOST_BYTES = 64 * 1024;
 
-const pub = ({ key }: typeof CONNECTOR): string => key.raw.toString('base64');
-const MANIFEST = signManifest(
-  {
-    origin: ORIGIN,
-    n: 0,
-    at: AT,
-    previous: null,
-    evaluation: true,
-    recipients: [READER.recipient, ESCROW.recipient],
-    signers: [
-      { role: 'archiver', name: 'archiver', pub: pub(ARCHIVER) },
-      { role: 'connector', name: 'connector', pub: pub(CONNECTOR) },
-    ],
-  },
-  ROOT.privateKey,
-);
+const MANIFEST = firstManifest(ORIGIN, AT);
 
 /** Batches of one stream, in its middle: the record that is proven is the first of the second one. */
 function someBatches(): { lines: string[]; statements: string[]; last: StreamHead } {

@@ -7,7 +7,7 @@ import { encodeEntry, entryId, genesisOf } from '../src/record/entry.ts';
 import type { ContentEntry, Entry } from '../src/record/entry-types.ts';
 import { sha256Hex } from '../src/record/hash.ts';
 import { checkpointKey, packKey, segmentKey } from '../src/record/layout.ts';
-import { manifestHash, openManifest, signManifest } from '../src/record/manifest.ts';
+import { manifestHash, openManifest } from '../src/record/manifest.ts';
 import { EMPTY_RANGE, RangeBuilder, rootOf } from '../src/record/merkle.ts';
 import type { Party, View } from '../src/record/message.ts';
 import { noteKey } from '../src/record/note.ts';
@@ -17,7 +17,8 @@ import type { Trust } from '../src/record/trust.ts';
 import { createEpoch, type Epoch } from '../src/seal/epoch.ts';
 import { associatedData, renderHeader, type Bodiless } from '../src/seal/header.ts';
 import { prepareParts, sealBody, sealedFields } from '../src/seal/seal.ts';
-import { ARCHIVER, CONNECTOR, ESCROW, hexOf, LOG, READER, ROOT } from '../test/vectors/keys.ts';
+import { ARCHIVER, CONNECTOR, hexOf, LOG, ROOT } from '../test/vectors/keys.ts';
+import { firstManifest } from './manifest.ts';
 
 export const ORIGIN = 'bench.example/log';
 export const TRUST: Trust = { origin: ORIGIN, root: ROOT.key, log: noteKey(ORIGIN, LOG.key) };
@@ -166,21 +167,7 @@ export class SealedArchive {
   #nowMs = START_MS;
   #lastPack: { hash: string; bodies: readonly { leaf: number; body: Buffer }[] } = { hash: '', bodies: [] };
 
-  static readonly manifest = signManifest(
-    {
-      origin: ORIGIN,
-      n: 0,
-      at: toSeconds(START_MS),
-      previous: null,
-      evaluation: true,
-      recipients: [READER.recipient, ESCROW.recipient],
-      signers: [
-        { role: 'archiver', name: 'archiver', pub: ARCHIVER.key.raw.toString('base64') },
-        { role: 'connector', name: 'connector', pub: CONNECTOR.key.raw.toString('base64') },
-      ],
-    },
-    ROOT.privateKey,
-  );
+  static readonly manifest = firstManifest(ORIGIN, toSeconds(START_MS));
 
   constructor(root: string) {
     this.#root = root;

@@ -9,7 +9,7 @@ import { encodeEntry, entryId, genesisOf } from '../src/record/entry.ts';
 import type { Entry } from '../src/record/entry-types.ts';
 import { sha256Hex } from '../src/record/hash.ts';
 import { checkpointKey, logPrefix, packKey, segmentKey, tileCheckpointKey, witnessKey } from '../src/record/layout.ts';
-import { manifestHash, signManifest } from '../src/record/manifest.ts';
+import { manifestHash } from '../src/record/manifest.ts';
 import { rootOf } from '../src/record/merkle.ts';
 import { encodeVerifierKey, noteKey, parseNote } from '../src/record/note.ts';
 import { parsePolicy } from '../src/record/policy.ts';
@@ -19,6 +19,7 @@ import { TileBuilder, type Tile } from '../src/record/tile-builder.ts';
 import type { Trust } from '../src/record/trust.ts';
 import { standInEpoch } from '../test/support/stand-in-epoch.ts';
 import { ARCHIVER, CONNECTOR, ESCROW, hexOf, LOG, READER, ROOT, signingPair } from '../test/vectors/keys.ts';
+import { firstManifest } from './manifest.ts';
 
 // The archive that `verify` is measured on, written as an archiver would, without its services.
 
@@ -87,21 +88,7 @@ export class Builder {
   }
 
   #writeGenesis(): void {
-    const manifest = signManifest(
-      {
-        origin: ORIGIN,
-        n: 0,
-        at: this.#at,
-        previous: null,
-        evaluation: true,
-        recipients: [READER.recipient, ESCROW.recipient],
-        signers: [
-          { role: 'archiver', name: 'archiver', pub: ARCHIVER.key.raw.toString('base64') },
-          { role: 'connector', name: 'connector', pub: CONNECTOR.key.raw.toString('base64') },
-        ],
-      },
-      ROOT.privateKey,
-    );
+    const manifest = firstManifest(ORIGIN, this.#at);
     const own = { v: 1, at: this.#at, log: ORIGIN };
     const entries = [
       { ...own, t: 'key', doc: manifestHash(manifest), kind: 'manifest', n: 0 },

@@ -5,8 +5,7 @@ import { sha256Hex } from '../../src/record/hash.ts';
 import { headsKey, timeStampKey, witnessKey } from '../../src/record/layout.ts';
 import { ArchiverKit, ORIGIN, OTHER_CLASS, SCHEDULES } from '../support/archiver-kit.ts';
 import { checkLog } from '../support/check-log.ts';
-import type { Called, StoreFault } from '../support/strict-store.ts';
-import { assertKept, DAY_MS, lengthened, run, untilOf, years } from './retention-kit.ts';
+import { assertKept, DAY_MS, lengthened, run, runUntil, untilOf, years } from './retention-kit.ts';
 
 /** What others say of the newest size, stored and locked as the archiver does it. Nobody here looks into it. */
 async function vouch(kit: ArchiverKit): Promise<void> {
@@ -54,13 +53,7 @@ describe('a lengthened schedule of the class that is kept longest', () => {
     for (let index = 0; index < whole.store.calls.length; index += 17) {
       const kit = await lengthened(longest, 8, vouch);
       const end = checkLog(kit.bucket).segments.at(-3)?.tail.size ?? 0;
-      const cut = new AbortController();
-      const fault = (called: Called): StoreFault | undefined => {
-        if (called.index < index) return undefined;
-        cut.abort();
-        return 'lost';
-      };
-      await run(kit, kit.store({ fault }), cut.signal);
+      await runUntil(kit, index);
       await run(kit);
       expect([index, lackingDays(kit, end, 18)]).toEqual([index, none]);
     }

@@ -9,7 +9,7 @@ import { mediaKey, packKey, segmentKey } from '../../src/record/layout.ts';
 import { ArchiverKit, CLASS, LOG_KEY, ORIGIN, OTHER_CLASS, SCHEDULES } from '../support/archiver-kit.ts';
 import { objectOf } from '../support/batch-sender.ts';
 import { checkLog } from '../support/check-log.ts';
-import { StrictStore } from '../support/strict-store.ts';
+import { StrictStore, type StoreFault } from '../support/strict-store.ts';
 import { ROOT } from '../vectors/keys.ts';
 
 export const DAY_MS = 86_400_000;
@@ -106,4 +106,17 @@ export function assertKept(kit: ArchiverKit, periods: Readonly<Record<string, nu
     }
     expect(untilOf(kit, segmentKey(ORIGIN, head.first)) > longest).toBe(true);
   }
+}
+
+/** A run whose process ends at this call: it fails for good, and so does what is asked after it. */
+export async function runUntil(kit: ArchiverKit, index: number, fault: StoreFault = 'lost'): Promise<Ran> {
+  const cut = new AbortController();
+  const store = kit.store({
+    fault: (called) => {
+      if (called.index < index) return undefined;
+      cut.abort();
+      return fault;
+    },
+  });
+  return run(kit, store, cut.signal);
 }

@@ -4,8 +4,7 @@ import type { Schedule } from '../../src/archive/schedule.ts';
 import { packKey } from '../../src/record/layout.ts';
 import { ArchiverKit, CLASS, ORIGIN, OTHER_CLASS, SCHEDULES } from '../support/archiver-kit.ts';
 import { auditorsFindings, checkLog } from '../support/check-log.ts';
-import type { Called, StoreFault } from '../support/strict-store.ts';
-import { assertKept, DAY_MS, lengthened, Lazy, LONGER, run, untilOf } from './retention-kit.ts';
+import { assertKept, DAY_MS, Lazy, lengthened, LONGER, run, runUntil, untilOf } from './retention-kit.ts';
 
 describe('a lengthened schedule', () => {
   it('reaches all packs and objects of its class, and the segments that name them', async () => {
@@ -39,16 +38,7 @@ describe('a lengthened schedule', () => {
     for (const fault of ['lost', 'persisted', 'crash'] as const) {
       for (let index = 0; index < whole.store.calls.length; index += 9) {
         const kit = await lengthened(LONGER, 8);
-        const cut = new AbortController();
-        const store = kit.store({
-          fault: (called) => {
-            if (called.index < index) return undefined;
-            // A call that fails for good: the process ends here, the next one begins anew.
-            cut.abort();
-            return fault;
-          },
-        });
-        await run(kit, store, cut.signal);
+        const { store } = await runUntil(kit, index, fault);
         const second = await run(kit);
         assertKept(kit, { [CLASS]: 10, [OTHER_CLASS]: 15 });
         const done = store.calls.filter(({ call, index: at }) => call === 'extend' && at < index).length;
@@ -67,13 +57,7 @@ describe('a lengthened schedule', () => {
       const { archiver } = await kit.start({ schedules: later }, new Lazy(kit.bucket));
       await archiver[Symbol.asyncDispose]();
       kit.pass(DAY_MS);
-      const cut = new AbortController();
-      const fault = (called: Called): StoreFault | undefined => {
-        if (called.index < index) return undefined;
-        cut.abort();
-        return 'lost';
-      };
-      await run(kit, kit.store({ fault }), cut.signal);
+      await runUntil(kit, index);
       await run(kit);
       assertKept(kit, { [CLASS]: 10, [OTHER_CLASS]: 18 });
     },
@@ -82,13 +66,7 @@ describe('a lengthened schedule', () => {
   it.each([20, 40, 60, 80, 100])('is done for two classes at once, cut short at %d', async (index) => {
     const both = SCHEDULES.map((one) => ({ ...one, period: one.class === CLASS ? 'P10Y' : 'P18Y' }));
     const kit = await lengthened(both);
-    const cut = new AbortController();
-    const fault = (called: Called): StoreFault | undefined => {
-      if (called.index < index) return undefined;
-      cut.abort();
-      return 'lost';
-    };
-    await run(kit, kit.store({ fault }), cut.signal);
+    await runUntil(kit, index);
     await run(kit);
     assertKept(kit, { [CLASS]: 10, [OTHER_CLASS]: 18 });
   });

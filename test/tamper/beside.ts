@@ -22,17 +22,17 @@ const [ONE, TWO, THREE] = ['one', 'two', 'three'].map((name) => signingPair(`wit
   SigningPair,
   SigningPair,
 ];
-const NAMES = new Map([
+export const WITNESS_NAMES = new Map([
   [ONE, 'one.example'],
   [TWO, 'two.example'],
   [THREE, 'three.example'],
 ]);
 export const WITNESSES = { ONE, TWO, THREE };
-const vkey = (pair: SigningPair): string => encodeCosignerKey(cosignerKey(NAMES.get(pair) ?? '', pair.key));
-const lines = [ONE, TWO, THREE].map((pair, at) => `witness w${at} ${vkey(pair)}\n`).join('');
+const vkey = (pair: SigningPair): string => encodeCosignerKey(cosignerKey(WITNESS_NAMES.get(pair) ?? '', pair.key));
+export const WITNESS_LINES = [ONE, TWO, THREE].map((pair, at) => `witness w${at} ${vkey(pair)}\n`).join('');
 
 /** Two of three, in words that a second reader may read otherwise: comments, tabs, addresses, a group within a group. */
-export const POLICY = `# who must have cosigned\nlog ${encodeVerifierKey(TRUST.log)} https://log.example/\n${lines}group\tinner any w1 w2\n\ngroup g all w0 inner\nquorum g\n`;
+export const POLICY = `# who must have cosigned\nlog ${encodeVerifierKey(TRUST.log)} https://log.example/\n${WITNESS_LINES}group\tinner any w1 w2\n\ngroup g all w0 inner\nquorum g\n`;
 const COSIGNED_AT = Date.parse('2026-10-02T15:00:00Z') / 1000;
 
 export const last = (archive: MemoryArchive): string => archive.get(checkpointKey(ORIGIN)).toString();
@@ -45,7 +45,7 @@ export function carried(archive: MemoryArchive, n: number): string {
 /** Puts a checkpoint with cosignatures beside the log, as the archiver would. */
 export function witnessed(archive: MemoryArchive, note: string, pairs: readonly SigningPair[], size?: number): string {
   const { text } = parseNote(note);
-  const signed = pairs.map((pair) => cosign(text, NAMES.get(pair) ?? '', pair.privateKey, COSIGNED_AT));
+  const signed = pairs.map((pair) => cosign(text, WITNESS_NAMES.get(pair) ?? '', pair.privateKey, COSIGNED_AT));
   return keep(archive, Buffer.from(note + signed.join('')), note, size);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openCheckpoint, signCheckpoint } from '../../src/record/checkpoint.ts';
-import { cosign, cosignerKey, encodeCosignerKey } from '../../src/record/cosignature.ts';
+import { cosign } from '../../src/record/cosignature.ts';
 import { sha256Hex } from '../../src/record/hash.ts';
 import { checkpointKey, segmentPrefix, witnessKey } from '../../src/record/layout.ts';
 import { encodeVerifierKey, noteKey, parseNote } from '../../src/record/note.ts';
@@ -9,32 +9,24 @@ import { parsePolicy, type Policy } from '../../src/record/policy.ts';
 import { parseSegment } from '../../src/record/segment.ts';
 import { renderText } from '../../src/verify/render.ts';
 import { TRUST } from '../support/archive-fixture.ts';
-import { LOG, ORIGIN, ROOT, signingPair, type SigningPair } from '../vectors/keys.ts';
+import { LOG, ORIGIN, ROOT, type SigningPair } from '../vectors/keys.ts';
 import type { MemoryArchive } from './memory-archive.ts';
 import { relog } from './relog.ts';
+import { WITNESSES, WITNESS_LINES, WITNESS_NAMES } from '../tamper/beside.ts';
 import { toBucket } from '../tamper/versions.ts';
 import { codesAfter, codesOf, flip, notesOf, smallArchive, verify } from './subject.ts';
 
-const [ONE, TWO, THREE] = ['one', 'two', 'three'].map((name) => signingPair(`witness ${name}`)) as [
-  SigningPair,
-  SigningPair,
-  SigningPair,
-];
-const NAMES = new Map([
-  [ONE, 'one.example'],
-  [TWO, 'two.example'],
-  [THREE, 'three.example'],
-]);
-const vkey = (pair: SigningPair): string => encodeCosignerKey(cosignerKey(NAMES.get(pair) ?? '', pair.key));
-const LINES = [ONE, TWO, THREE].map((pair, at) => `witness w${at} ${vkey(pair)}\n`).join('');
-const POLICY: Policy = parsePolicy(`log ${encodeVerifierKey(TRUST.log)}\n${LINES}group g 2 w0 w1 w2\nquorum g\n`);
+const { ONE, TWO, THREE } = WITNESSES;
+const POLICY: Policy = parsePolicy(
+  `log ${encodeVerifierKey(TRUST.log)}\n${WITNESS_LINES}group g 2 w0 w1 w2\nquorum g\n`,
+);
 const AT = Date.parse('2026-11-22T15:00:00Z') / 1000;
 
 /** Puts a checkpoint with cosignatures beside the log, as the archiver would. */
 function witnessed(archive: MemoryArchive, note: string, pairs: readonly SigningPair[], size?: number): string {
   const { text } = parseNote(note);
   const bytes = Buffer.from(
-    note + pairs.map((pair) => cosign(text, NAMES.get(pair) ?? '', pair.privateKey, AT)).join(''),
+    note + pairs.map((pair) => cosign(text, WITNESS_NAMES.get(pair) ?? '', pair.privateKey, AT)).join(''),
   );
   const key = witnessKey(ORIGIN, size ?? openCheckpoint(note, TRUST.log).size, sha256Hex(bytes));
   archive.put(key, bytes);
@@ -86,7 +78,7 @@ describe('what witnesses cosigned', () => {
     expect(await codesAfter(archive, (copy) => void witnessed(copy, last, [ONE]), { policy: POLICY })).toEqual([
       'verify/quorum-missing',
     ]);
-    const none = parsePolicy(`log ${encodeVerifierKey(TRUST.log)}\n${LINES}quorum none\n`);
+    const none = parsePolicy(`log ${encodeVerifierKey(TRUST.log)}\n${WITNESS_LINES}quorum none\n`);
     expect(codesOf(await verify(archive, { policy: none }))).toEqual([]);
   });
 
@@ -194,7 +186,9 @@ describe('what witnesses cosigned', () => {
   });
 
   test('could not be judged under a policy for another log', async () => {
-    const other = parsePolicy(`log ${encodeVerifierKey(noteKey('other.example', ROOT.key))}\n${LINES}quorum none\n`);
+    const other = parsePolicy(
+      `log ${encodeVerifierKey(noteKey('other.example', ROOT.key))}\n${WITNESS_LINES}quorum none\n`,
+    );
     expect(codesOf(await verify(archive, { policy: other }))).toEqual(['verify/policy-other-log']);
   });
 });

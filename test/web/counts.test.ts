@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message } from '../search/kit.ts';
-import { until } from '../support/e2e-process.ts';
 import { WebOffice } from './kit.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-web-counts-'));
@@ -23,11 +22,7 @@ beforeAll(async () => {
   await maker.archive();
   office = await WebOffice.open(root, archive.directory, {}, { link: maker.link, clock: () => maker.nowMs });
   await office.post('/directory', { csv: `identifier,custodian\n${ANA.number},Ana R.\n${BEN.number},Ben Å.\n` });
-  await until('the directory is archived', async () => {
-    await maker.archiver.flush();
-    return (await office.spool.waiting()) === 0;
-  });
-  await office.grow();
+  await office.archived(maker);
 }, 120_000);
 afterAll(async () => {
   await office?.[Symbol.asyncDispose]();
@@ -76,11 +71,7 @@ describe('what a query finds', () => {
     await office.post('/directory', { csv: `identifier,custodian\n${rows}` });
     await archive.capture(CLEO, message('a crate'), { by: BEN, chat: HARBOUR });
     await archive.maker.archive();
-    await until('the directory is archived', async () => {
-      await archive.maker.archiver.flush();
-      return (await office.spool.waiting()) === 0;
-    });
-    await office.grow();
+    await office.archived(archive.maker);
     const facets = (await (await office.post('/facets', { query: 'seal OR crate', most })).json()) as Facets;
     expect(facets.custodians).toEqual({ counts: [{ value: 'Ana R.', count: CHATS }], others: 1 });
   });

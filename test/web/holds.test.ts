@@ -40,13 +40,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function archived(): Promise<void> {
-  await until('all is archived', async () => {
-    await archive.maker.archiver.flush();
-    return (await office.spool.waiting()) === 0;
-  });
-  await office.grow();
-}
+const archived = (): Promise<void> => office.archived(archive.maker);
 
 interface Proposed {
   readonly hold: string;

@@ -28,7 +28,8 @@ import { auditIn, type AuditKit } from '../access/kit.ts';
 import { attachment, deliverFile, indexed } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message, refTo } from '../search/kit.ts';
-import { MANIFEST, TRUST } from '../support/archive-fixture.ts';
+import { MANIFEST, TRUST, type ArchiveMaker } from '../support/archive-fixture.ts';
+import { until } from '../support/e2e-process.ts';
 import { ORIGIN, READER, ROOT } from '../vectors/keys.ts';
 
 export const TOKEN = 'T'.repeat(43);
@@ -170,6 +171,15 @@ export class WebOffice implements AsyncDisposable {
   /** Brings the index up to date with the archive, as the reading process does. */
   async grow(): Promise<void> {
     await indexed(this.archive, this.index);
+  }
+
+  /** What was recorded or decided travels to the log by the ordinary way, and from there into the index. */
+  async archived({ archiver }: ArchiveMaker): Promise<void> {
+    await until('all is archived', async () => {
+      await archiver.flush();
+      return (await this.spool.waiting()) === 0;
+    });
+    await this.grow();
   }
 
   async ask(path: string, init: RequestInit = {}): Promise<Response> {

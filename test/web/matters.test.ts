@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, HARBOUR, message } from '../search/kit.ts';
-import { until } from '../support/e2e-process.ts';
 import { WebOffice } from './kit.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-web-matters-'));
@@ -24,14 +23,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** What was decided travels to the log by the ordinary way, and from there into the index. */
-async function archived(): Promise<void> {
-  await until('all is archived', async () => {
-    await archive.maker.archiver.flush();
-    return (await office.spool.waiting()) === 0;
-  });
-  await office.grow();
-}
+const archived = (): Promise<void> => office.archived(archive.maker);
 
 async function decided(path: string, body: unknown): Promise<string> {
   // Of two decisions of one moment about one thing nobody could say which is the later.

@@ -10,7 +10,6 @@ import { ROUTES } from '../../src/web/routes/all.ts';
 import { attachment, deliverFile } from '../export/kit.ts';
 import { TalkingArchive } from '../search/archive-kit.ts';
 import { ANA, BEN, CLEO, direct, HARBOUR, message, refTo } from '../search/kit.ts';
-import { until } from '../support/e2e-process.ts';
 import { addressOf, PNG, WebOffice } from './kit.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-roles-'));
@@ -63,13 +62,7 @@ async function decided(path: string, body: unknown): Promise<string> {
   return ((await (await office.post(path, body)).json()) as { matter: string }).matter;
 }
 
-async function archived(): Promise<void> {
-  await until('all is archived', async () => {
-    await archive.maker.archiver.flush();
-    return (await office.spool.waiting()) === 0;
-  });
-  await office.grow();
-}
+const archived = (): Promise<void> => office.archived(archive.maker);
 
 const codeIn = async (response: Response): Promise<string> =>
   ((await response.json()) as { error: { code: string } }).error.code;
